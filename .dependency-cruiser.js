@@ -1,0 +1,30 @@
+/** The import rules of src/README.md: one direction, siblings apart, each driver in one folder. */
+const folders = ['http', 'store', 'providers', 'crypto', 'telemetry', 'config']
+
+const siblingsApart = folders.map((folder) => ({
+  name: `${folder}-imports-no-sibling`,
+  severity: 'error',
+  from: { path: `^src/${folder}/` },
+  to: { path: `^src/(${folders.filter((other) => other !== folder).join('|')})/` },
+}))
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'domain-is-the-core', severity: 'error', from: { path: '^src/domain/' }, to: { path: '^src/(?!domain/)' } },
+    { name: 'vault-knows-ports-only', severity: 'error', from: { path: '^src/vault/' }, to: { path: '^src/(?!vault/|domain/)' } },
+    { name: 'contract-stands-alone', severity: 'error', from: { path: '^src/contract/' }, to: { path: '^src/(?!contract/)' } },
+    { name: 'nothing-imports-main', severity: 'error', from: { pathNot: '^src/cli' }, to: { path: '^src/main' } },
+    { name: 'sql-in-store', severity: 'error', from: { pathNot: '^src/store/' }, to: { path: 'node_modules/(pg|kysely)/' } },
+    { name: 'fastify-in-http', severity: 'error', from: { pathNot: '^src/http/' }, to: { path: 'node_modules/(@?fastify)/' } },
+    ...siblingsApart,
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+}
