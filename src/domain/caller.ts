@@ -1,0 +1,26 @@
+/** What an API key allows. `docs/api.md` says what each means; `http/scopes.ts` which route asks for which. */
+export type Scope = 'tokens:list' | 'tokens:use' | 'tokens:read' | 'tokens:write' | 'tokens:delete' | 'admin'
+
+export const SCOPES: readonly Scope[] = [
+  'tokens:list',
+  'tokens:use',
+  'tokens:read',
+  'tokens:write',
+  'tokens:delete',
+  'admin',
+]
+
+/** Each of these allows what stands before it as well. */
+const READING: readonly Scope[] = ['tokens:list', 'tokens:use', 'tokens:read']
+
+/** Who calls: an API key, which belongs to one namespace. */
+export interface Caller {
+  keyId: string
+  namespaceId: string
+  scopes: ReadonlySet<Scope>
+}
+
+export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: Scope): boolean {
+  const level = READING.indexOf(scope)
+  return level === -1 ? scopes.has(scope) : READING.slice(level).some((granting) => scopes.has(granting))
+}

@@ -1,0 +1,57 @@
+/**
+ * Everything that can go wrong by a caller's doing, a provider's or the storage's. The code is the contract:
+ * `http/problem.ts` gives each its status, docs/errors.md each its remedy.
+ */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'no_criterion'
+  | 'unauthorized'
+  | 'insufficient_scope'
+  | 'not_found'
+  | 'ambiguous_match'
+  | 'conflict'
+  | 'reauth_required'
+  | 'not_refreshable'
+  | 'version_mismatch'
+  | 'nothing_to_store'
+  | 'provider_error'
+  | 'client_refused'
+  | 'provider_throttled'
+  | 'provider_unavailable'
+  | 'storage_unavailable'
+
+/** What an error says beyond its code; each field is a field of the problem document. */
+export interface ErrorFacts {
+  /** Where the request is wrong, by JSON pointer. */
+  errors?: { pointer: string; detail: string }[]
+  /** Ids of the tokens that match. */
+  matches?: string[]
+  /** Id of the token that owns the identity. */
+  tokenId?: string
+  /** Whole seconds after which a retry makes sense. */
+  retryAfterSeconds?: number
+}
+
+/** A refusal that the caller is told of. `detail` never carries a secret. */
+export class VaultError extends Error {
+  readonly code: ErrorCode
+  readonly facts: ErrorFacts
+
+  constructor(code: ErrorCode, detail: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
+    super(detail, options)
+    this.name = 'VaultError'
+    this.code = code
+    this.facts = facts
+  }
+}
+
+/** A fault that stops the start: shown to the operator as it is, one fault a line. */
+export class StartupError extends Error {
+  readonly faults: readonly string[]
+
+  constructor(...faults: string[]) {
+    super(faults.join('\n'))
+    this.name = 'StartupError'
+    this.faults = faults
+  }
+}

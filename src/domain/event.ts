@@ -1,0 +1,17 @@
+import type { Actor } from './token.ts'
+
+/** What happened to a token; its history is made of these, and holds no secret. */
+export interface Event {
+  type:
+    | 'token.created'
+    | 'token.updated'
+    | 'token.absorbed'
+    | 'token.deleted'
+    | 'save.stale'
+    | 'renewal.succeeded'
+    | 'renewal.failed'
+    | 'renewal.dropped'
+  actor: Actor
+  /** Low-cardinality facts: names of fields, error codes. */
+  facts?: Record<string, string | number | string[]>
+}

@@ -1,0 +1,63 @@
+import { VaultError } from './errors.ts'
+import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
+import type { Provider } from './provider.ts'
+import type { Token } from './token.ts'
+
+/** May a caller's wish for a fresh token lead to a request now? The claim decides; this spares it the hopeless ones. */
+export function canRenew(token: Token, provider: Provider | null, now: Date): provider is Provider {
+  if (provider === null || !hasRefreshGrant(token) || token.status === 'reauth_required') return false
+  if (token.retryAt !== null && token.retryAt > now) return false
+  if (nextSlot(token.renewals, provider, now) > now) return false
+  const floor = floorUntil(token, provider)
+  return floor === null || floor <= now || !isLive(token, now)
+}
+
+/** Why a caller cannot have a fresh access token, and what is to be done about it. */
+export function whyNotFresh(token: Token, provider: Provider | null, now: Date): VaultError {
+  const missing = missingForRenewal(token, provider)
+  if (missing !== null) {
+    return new VaultError('not_refreshable', `No fresh access token can be had: the token ${missing}.`)
+  }
+  if (token.lastError !== null) return renewalError(token, now)
+  const slot = provider === null ? now : nextSlot(token.renewals, provider, now)
+  if (slot > now) return throttled(now, slot)
+  return new VaultError('provider_unavailable', 'The provider has not answered in time. Try again.', {
+    retryAfterSeconds: 1,
+  })
+}
+
+function missingForRenewal(token: Token, provider: Provider | null): string | null {
+  if (token.refreshToken === null) return 'has no refresh_token'
+  if (token.clientId === null) return 'has no client_id'
+  return provider === null ? `names a provider that is not configured, ${token.provider}` : null
+}
+
+/** The failure of the last renewal, as the caller who asked for it is told. */
+export function renewalError(token: Token, now: Date): VaultError {
+  const { lastError, retryAt } = token
+  const detail = `The renewal failed: ${lastError?.detail ?? 'no reason is known'}.`
+  const facts = { retryAfterSeconds: secondsUntil(retryAt ?? now, now) }
+  switch (lastError?.code) {
+    case 'reauth_required':
+      return new VaultError('reauth_required', detail)
+    case 'client_refused':
+      return new VaultError('client_refused', detail)
+    case 'provider_throttled':
+      return new VaultError('provider_throttled', detail, facts)
+    case 'provider_error':
+    case 'data_centre_unknown':
+      return new VaultError('provider_error', detail)
+    default:
+      return new VaultError('provider_unavailable', detail, facts)
+  }
+}
+
+/** The provider's limit is spent until then. */
+export function throttled(now: Date, until: Date): VaultError {
+  const detail = 'The provider allows no further renewal of this refresh token for now.'
+  return new VaultError('provider_throttled', detail, { retryAfterSeconds: secondsUntil(until, now) })
+}
+
+function secondsUntil(until: Date, now: Date): number {
+  return Math.max(1, Math.ceil((until.getTime() - now.getTime()) / 1000))
+}

@@ -1,0 +1,207 @@
+import type { SchedulePolicy } from './life.ts'
+import { isLive, lifetimeAt, refreshDueAt } from './life.ts'
+import type { Provider } from './provider.ts'
+import type { Match, SaveRequest } from './save.ts'
+import type { Token, TokenFields } from './token.ts'
+
+/** The fields that a save may bring too late. */
+export type StaleField = 'access_token' | 'refresh_token'
+
+/** What becomes of a token by a save, and what of the save was too late to take effect. */
+export interface Merge {
+  token: Token
+  ignored: StaleField[]
+}
+
+interface MergeContext {
+  now: Date
+  provider: Provider | null
+  policy: SchedulePolicy
+}
+
+/** A token that no save has filled yet. */
+export function emptyToken(namespaceId: string, id: string, provider: string, now: Date): Token {
+  return {
+    namespaceId,
+    id,
+    provider,
+    userName: null,
+    clientId: null,
+    clientSecret: null,
+    refreshToken: null,
+    grantToken: null,
+    accessToken: null,
+    tokenType: null,
+    scope: null,
+    redirectUrl: null,
+    apiDomain: null,
+    expiresAt: null,
+    lifetimeSeconds: null,
+    status: 'active',
+    lastError: null,
+    refreshDueAt: null,
+    retryAt: null,
+    leaseUntil: null,
+    fence: 0,
+    renewals: [],
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    refreshedAt: null,
+    lastUsedAt: null,
+  }
+}
+
+/** The token that a save makes where none matches. */
+export function mergeNew(save: SaveRequest, empty: Token, context: MergeContext): Token {
+  const token = { ...empty, ...present(save), ...accessOf(save, empty, context) }
+  return { ...token, refreshDueAt: refreshDueAt(token, context.provider, context.now, context.policy) }
+}
+
+/**
+ * The matched token after a save: fields present overwrite, fields absent stay, and what the vault has replaced
+ * in the meantime does not come back. The same `token` is returned where nothing changes.
+ */
+export function mergeSave(save: SaveRequest, match: Match, context: MergeContext): Merge {
+  const stored = match.candidate.token
+  const ignored = staleFields(save, match, context.now)
+  const fresh: SaveRequest = {
+    ...save,
+    ...(ignored.includes('refresh_token') && { refreshToken: null }),
+    ...(ignored.includes('access_token') && { accessToken: null, expiresAt: null, expiresInSeconds: null }),
+  }
+  const filled = withAbsorbed(stored, match.absorbed)
+  const merged = {
+    ...filled,
+    ...present(fresh),
+    ...accessOf(fresh, filled, context),
+    userName: stored.userName ?? save.userName,
+  }
+  if (match.absorbed === null && !changes(stored, merged)) return { token: stored, ignored }
+  return { token: rescheduled(stored, merged, context), ignored }
+}
+
+/** A stale save does not roll back; one that brings a refresh token new to the vault is never stale. */
+function staleFields(save: SaveRequest, { candidate }: Match, now: Date): StaleField[] {
+  const { token, shares, formerRefreshToken, replacedAccessToken } = candidate
+  const ignored: StaleField[] = []
+  if (formerRefreshToken && token.refreshToken !== null && token.status !== 'reauth_required') {
+    ignored.push('refresh_token')
+  }
+  const bringsNewGrant = save.refreshToken !== null && !shares.refresh_token
+  const bringsOtherAccess = save.accessToken !== null && !save.accessToken.equals(token.accessToken)
+  if (bringsOtherAccess && !bringsNewGrant && isLive(token, now)) {
+    const expiresAt = expiryOf(save, now)
+    const expiresEarlier = expiresAt !== null && token.expiresAt !== null && expiresAt < token.expiresAt
+    if (replacedAccessToken || expiresEarlier) ignored.push('access_token')
+  }
+  return ignored
+}
+
+function expiryOf(save: SaveRequest, now: Date): Date | null {
+  if (save.expiresInSeconds !== null) return new Date(now.getTime() + save.expiresInSeconds * 1000)
+  return save.expiresAt
+}
+
+type PlainField = Exclude<keyof TokenFields, 'accessToken' | 'expiresAt'>
+
+/** The fields that a save brings, but for the access token and its expiry, which are one unit. */
+function present(save: SaveRequest): Partial<Pick<TokenFields, PlainField>> {
+  const {
+    userName,
+    clientId,
+    clientSecret,
+    refreshToken,
+    grantToken,
+    tokenType,
+    scope,
+    redirectUrl,
+    apiDomain,
+  } = save
+  const fields = {
+    userName,
+    clientId,
+    clientSecret,
+    refreshToken,
+    grantToken,
+    tokenType,
+    scope,
+    redirectUrl,
+    apiDomain,
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+}
+
+/** A new access token without an expiry makes the expiry unknown: it does not inherit the old one. */
+function accessOf(
+  save: SaveRequest,
+  stored: Token,
+  { now, provider }: MergeContext,
+): Pick<Token, 'accessToken' | 'expiresAt' | 'lifetimeSeconds'> {
+  const { accessToken, expiresAt, lifetimeSeconds } = stored
+  const given = expiryOf(save, now)
+  const isNew = save.accessToken !== null && !save.accessToken.equals(accessToken)
+  if (!isNew && given === null) return { accessToken, expiresAt, lifetimeSeconds }
+  return {
+    accessToken: save.accessToken ?? accessToken,
+    expiresAt: given,
+    lifetimeSeconds: lifetimeAt(now, given, provider),
+  }
+}
+
+/** The blanks of a token, filled with what the absorbed one knew. */
+function withAbsorbed(token: Token, absorbed: Token | null): Token {
+  if (absorbed === null) return token
+  const { accessToken, expiresAt, lifetimeSeconds } = token.accessToken === null ? absorbed : token
+  const blanks = MERGED_FIELDS.filter((field) => token[field] === null)
+  const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
+  return { ...token, ...filled, accessToken, expiresAt, lifetimeSeconds }
+}
+
+const MERGED_FIELDS: (keyof TokenFields)[] = [
+  'userName',
+  'clientId',
+  'clientSecret',
+  'refreshToken',
+  'grantToken',
+  'accessToken',
+  'tokenType',
+  'scope',
+  'redirectUrl',
+  'apiDomain',
+  'expiresAt',
+]
+
+function changes(before: Token, after: Token): boolean {
+  return MERGED_FIELDS.some((field) => !sameValue(before[field], after[field]))
+}
+
+function sameValue(one: Token[keyof TokenFields], other: Token[keyof TokenFields]): boolean {
+  if (one === null || other === null || typeof one === 'string') return one === other
+  if (one instanceof Date) return other instanceof Date && one.getTime() === other.getTime()
+  return !(other instanceof Date) && typeof other !== 'string' && one.equals(other)
+}
+
+/** A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. */
+function rescheduled(before: Token, merged: Token, { now, provider, policy }: MergeContext): Token {
+  const changed = { ...merged, version: before.version + 1, updatedAt: now }
+  const newGrant = !sameValue(before.refreshToken, merged.refreshToken)
+  const newClient =
+    !sameValue(before.clientSecret, merged.clientSecret) || before.clientId !== merged.clientId
+  const newAccess =
+    !sameValue(before.accessToken, merged.accessToken) || !sameValue(before.expiresAt, merged.expiresAt)
+  const token: Token = newGrant
+    ? {
+        ...changed,
+        status: 'active',
+        lastError: null,
+        retryAt: null,
+        leaseUntil: null,
+        fence: before.fence + 1,
+        renewals: [],
+      }
+    : { ...changed, ...(newClient && { retryAt: null }) }
+  if (newClient && token.status === 'failing') return { ...token, refreshDueAt: now }
+  if (!newGrant && !newClient && !newAccess) return token
+  return { ...token, refreshDueAt: refreshDueAt(token, provider, now, policy) }
+}

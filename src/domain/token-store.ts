@@ -1,0 +1,83 @@
+import type { Criterion, Narrowing } from './criterion.ts'
+import type { Event } from './event.ts'
+import type { Claim, Settlement, RenewalTerms } from './renewal.ts'
+import type { Candidate, SaveRequest } from './save.ts'
+import type { Token, TokenRef, TokenStatus } from './token.ts'
+
+/** A token as it was read, and the storage's own clock at that moment. */
+export interface Reading {
+  token: Token
+  now: Date
+}
+
+/** Tokens read, and the storage's own clock at that moment: the only one by which expiries are judged. */
+export interface Found {
+  tokens: Token[]
+  now: Date
+}
+
+export interface TokenFilter {
+  userName: string | null
+  clientId: string | null
+  provider: string | null
+  status: TokenStatus | null
+  /** Tokens whose access token expires before this moment. */
+  expiresBefore: Date | null
+}
+
+export interface Page {
+  filter: TokenFilter
+  limit: number
+  /** The id after which the page begins. */
+  after: string | null
+}
+
+/** What a save does once its candidates are known. */
+export interface SavePlan {
+  token: Token
+  /** The stored token that `token` replaces; null for a new one. */
+  replaces: Token | null
+  absorbed: Token | null
+  events: Event[]
+}
+
+/**
+ * Keeps tokens, namespace by namespace; no call sees another namespace's. Every method rejects with the VaultError
+ * `storage_unavailable` while the storage cannot be reached. Changes and their events are kept in one transaction.
+ */
+export interface TokenStore {
+  /** All tokens that answer to one criterion, narrowed, oldest id first; at most 100. */
+  findBy(namespaceId: string, criterion: Criterion, narrowing: Narrowing): Promise<Found>
+  get(ref: TokenRef): Promise<Reading | null>
+  /** In the order of ids, so that a token which is there throughout is listed exactly once. */
+  list(namespaceId: string, page: Page): Promise<Found>
+  /**
+   * Saves of one identity run one after the other: `plan` sees every stored token that shares something with the
+   * save, and nothing of it changes until the plan is carried out. An error of `plan` changes nothing. `plan` may
+   * be called again after a race with a save that shares nothing visible. Resolves with the token as stored.
+   */
+  save(
+    namespaceId: string,
+    save: SaveRequest,
+    plan: (candidates: Candidate[], now: Date) => SavePlan,
+  ): Promise<{ plan: SavePlan; now: Date }>
+  /** Resolves with false where there is no such token. */
+  delete(ref: TokenRef, event: Event): Promise<boolean>
+  /** All that the filter passes, or none; resolves with their number. */
+  deleteMany(namespaceId: string, filter: TokenFilter, event: Event): Promise<number>
+  /** Notes that the token was given out; changes no version. */
+  touch(ref: TokenRef): Promise<void>
+
+  /**
+   * Claims up to `limit` due tokens for one renewal each, by the storage's clock and in one committed statement.
+   * No token is claimed that another claim holds, or whose provider is not among the terms.
+   */
+  claimDue(limit: number, terms: RenewalTerms[]): Promise<Claim[]>
+  /** Claims one token, due or not; null where the terms forbid it. `forced` ignores a retry that waits. */
+  claim(ref: TokenRef, terms: RenewalTerms, forced: boolean): Promise<Claim | null>
+  /**
+   * Keeps what came of a claim and ends its lease; resolves with the token as it then is, or with null where the
+   * fence has moved on: the outcome is then recorded and dropped.
+   */
+  settle(claim: Claim, settlement: Settlement): Promise<Token | null>
+}
