@@ -1,0 +1,36 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+
+const ALGORITHM = 'aes-256-gcm'
+const NONCE_BYTES = 12
+/** Always said: Node would accept a tag of 4 bytes without it. */
+const TAG = { authTagLength: 16 }
+
+/** AES-256-GCM as `nonce | ciphertext | tag`, under a random 96-bit nonce. */
+export function encrypt(key: KeyObject, plaintext: Buffer, associated: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv(ALGORITHM, key, nonce, TAG).setAAD(associated)
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+}
+
+/** @throws Error when anything was altered; what it says is not for callers */
+export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buffer {
+  const nonce = sealed.subarray(0, NONCE_BYTES)
+  const ciphertext = sealed.subarray(NONCE_BYTES, -TAG.authTagLength)
+  const decipher = createDecipheriv(ALGORITHM, key, nonce, TAG)
+    .setAAD(associated)
+    .setAuthTag(sealed.subarray(-TAG.authTagLength))
+  return Buffer.concat([decipher.update(ciphertext), decipher.final()])
+}
+
+/** Each part behind its length, so that no two lists of parts read the same. */
+export function lengthPrefixed(...parts: (string | Buffer)[]): Buffer {
+  return Buffer.concat(
+    parts.flatMap((part) => {
+      const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(bytes.length)
+      return [length, bytes]
+    }),
+  )
+}

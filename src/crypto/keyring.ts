@@ -1,0 +1,123 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { StartupError } from '../domain/errors.ts'
+import type { DataKeyStore, Keyring, NamespaceKeys, WrappedKey } from '../domain/keyring.ts'
+import type { MasterKeys } from './master-keys.ts'
+import { createNamespaceKeys, keyIdOf } from './namespace-keys.ts'
+
+const CACHE_MS = 5 * 60_000
+const CACHED_NAMESPACES = 10_000
+/**
+ * With random 96-bit nonces a key may seal at most 2^32 values (NIST SP 800-38D, 8.3). A namespace of ten million
+ * tokens renewed hourly seals 240 million a day: it would take 17 days, so a key retires after 7.
+ */
+const PRIMARY_KEY_DAYS = 7
+const KEY_BYTES = 32
+
+interface CachedKeys {
+  keys: NamespaceKeys
+  keyIds: Set<number>
+  loadedAtMs: number
+}
+
+/** Data keys, unwrapped on demand and kept in memory for a few minutes. */
+export function createKeyring(store: DataKeyStore, master: MasterKeys, now: () => number): Keyring {
+  const cache = new Map<string, CachedKeys>()
+  const loading = new Map<string, Promise<CachedKeys>>()
+
+  const load = async (namespaceId: string): Promise<CachedKeys> => {
+    const wrapped = await completeKeys(namespaceId, store, master, now())
+    const cached = { ...unwrap(namespaceId, wrapped, master), loadedAtMs: now() }
+    cache.delete(namespaceId)
+    cache.set(namespaceId, cached)
+    const [eldest] = cache.keys()
+    if (cache.size > CACHED_NAMESPACES && eldest !== undefined) cache.delete(eldest)
+    return cached
+  }
+  const loadOnce = (namespaceId: string): Promise<CachedKeys> => {
+    const running = loading.get(namespaceId)
+    if (running !== undefined) return running
+    const started = load(namespaceId).finally(() => loading.delete(namespaceId))
+    loading.set(namespaceId, started)
+    return started
+  }
+
+  return {
+    async keysOf(namespaceId, sealed = []) {
+      const cached = cache.get(namespaceId)
+      const knowsAll = cached !== undefined && sealed.every((value) => cached.keyIds.has(keyIdOf(value)))
+      if (cached !== undefined && knowsAll && now() - cached.loadedAtMs < CACHE_MS) return cached.keys
+      return (await loadOnce(namespaceId)).keys
+    },
+  }
+}
+
+/**
+ * Tries one stored key for each master key that is in use.
+ * @throws StartupError with a line for each master key that is missing or wrong
+ */
+export async function checkMasterKeys(store: DataKeyStore, master: MasterKeys): Promise<void> {
+  const faults: string[] = []
+  for (const { masterKeyId, count, sample } of await store.sampleKeys()) {
+    const rows = `${count} stored data key${count === 1 ? '' : 's'}`
+    if (!master.has(masterKeyId)) {
+      faults.push(
+        `TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" is missing, ${rows} need it: add it to the list`,
+      )
+    } else if (!opens(sample, master)) {
+      faults.push(
+        `TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" is not the one that wrapped ${rows}: give the original key`,
+      )
+    }
+  }
+  if (faults.length > 0) throw new StartupError(...faults)
+}
+
+function opens(key: WrappedKey, master: MasterKeys): boolean {
+  try {
+    master.unwrap(key)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The namespace's keys, after making what is missing or has grown too old to seal with. */
+async function completeKeys(
+  namespaceId: string,
+  store: DataKeyStore,
+  master: MasterKeys,
+  nowMs: number,
+): Promise<WrappedKey[]> {
+  const stored = await store.listKeys(namespaceId)
+  const newest = stored.findLast(({ purpose }) => purpose === 'seal')
+  const lastId = stored.at(-1)?.id ?? 0
+  const missing: WrappedKey['purpose'][] = []
+  if (!stored.some(({ purpose }) => purpose === 'lookup')) missing.push('lookup')
+  if (newest === undefined || nowMs - newest.createdAt.getTime() > PRIMARY_KEY_DAYS * 86_400_000)
+    missing.push('seal')
+  if (missing.length === 0) return stored
+  for (const [index, purpose] of missing.entries()) {
+    const place = { namespaceId, id: lastId + 1 + index, purpose }
+    await store.addKey({ ...place, ...master.wrap(place, randomBytes(KEY_BYTES)) })
+  }
+  return store.listKeys(namespaceId)
+}
+
+function unwrap(
+  namespaceId: string,
+  wrapped: WrappedKey[],
+  master: MasterKeys,
+): Omit<CachedKeys, 'loadedAtMs'> {
+  const open = (key: WrappedKey) => createSecretKey(master.unwrap(key))
+  const sealing = wrapped.filter(({ purpose }) => purpose === 'seal')
+  const lookup = wrapped.find(({ purpose }) => purpose === 'lookup')
+  const primary = sealing.at(-1)
+  if (lookup === undefined || primary === undefined) throw new Error(`namespace ${namespaceId} has no keys`)
+  const keys = createNamespaceKeys({
+    namespaceId,
+    sealing: new Map(sealing.map((key) => [key.id, open(key)])),
+    primaryId: primary.id,
+    lookup: open(lookup),
+  })
+  return { keys, keyIds: new Set(sealing.map(({ id }) => id)) }
+}

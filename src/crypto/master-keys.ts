@@ -1,0 +1,44 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import type { WrappedKey } from '../domain/keyring.ts'
+import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
+
+const KEY_BYTES = 32
+
+/** The operator's keys: the first one wraps, all of them unwrap. */
+export interface MasterKeys {
+  has(id: string): boolean
+  wrap(place: KeyPlace, key: Buffer): { masterKeyId: string; wrapped: Buffer }
+  /** @throws Error when the master key is missing or not the one that wrapped */
+  unwrap(key: WrappedKey): Buffer
+}
+
+type KeyPlace = Pick<WrappedKey, 'namespaceId' | 'id' | 'purpose'>
+
+export function createMasterKeys(keys: { id: string; bytes: Buffer }[]): MasterKeys {
+  const byId = new Map(keys.map(({ id, bytes }) => [id, createSecretKey(bytes)]))
+  const [first] = keys
+  if (first === undefined) throw new Error('a master key is needed')
+  const keyOf = (id: string): KeyObject => {
+    const key = byId.get(id)
+    if (key === undefined) throw new Error(`master key ${id} is missing`)
+    return key
+  }
+  return {
+    has: (id) => byId.has(id),
+    wrap: (place, key) => ({
+      masterKeyId: first.id,
+      wrapped: encrypt(keyOf(first.id), key, associatedData(first.id, place)),
+    }),
+    unwrap: (key) => decrypt(keyOf(key.masterKeyId), key.wrapped, associatedData(key.masterKeyId, key)),
+  }
+}
+
+/** A new master key in the form of its setting, `id:base64`. */
+export function generateMasterKey(id: string): string {
+  return `${id}:${randomBytes(KEY_BYTES).toString('base64')}`
+}
+
+function associatedData(masterKeyId: string, { namespaceId, id, purpose }: KeyPlace): Buffer {
+  return lengthPrefixed('data_keys', masterKeyId, namespaceId, String(id), purpose)
+}
