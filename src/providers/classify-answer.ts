@@ -1,0 +1,123 @@
+import type { RefreshOutcome } from '../domain/provider.ts'
+import { Secret } from '../domain/secret.ts'
+import { isOrigin } from './endpoint-url.ts'
+import { safeCode, verdictOf } from './error-codes.ts'
+import { retryAfterSeconds } from './retry-after.ts'
+
+/** An answer of a token endpoint, as far as it is looked at. */
+export interface Answer {
+  status: number
+  /** The Retry-After header. */
+  retryAfter: string | null
+  body: string
+}
+
+type Fields = Record<string, unknown>
+
+const LONGEST_TOKEN = 16_384
+const LONGEST_TEXT = 1024
+/** Ten years: an expiry beyond is a mistake, not a life. */
+const LONGEST_LIFE_SECONDS = 315_360_000
+
+/**
+ * What an answer to a renewal means. The body decides: providers report dead grants with 200 and throttling with 400.
+ * Only 429 and 5xx speak for themselves, whatever the body says.
+ *
+ * A token that is no token makes the answer nonsense. Anything else that makes no sense is left out, for a provider
+ * that rotates has by now replaced the refresh token: an odd scope or expiry must not lose it. So `expires_in` that is
+ * not a number, not positive or over ten years is null, which means that the provider did not say.
+ */
+export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
+  const { status } = answer
+  const fields = fieldsOf(answer.body)
+  const code = errorCodeOf(fields)
+  const verdict = code === null ? null : verdictOf(code)
+  if (status === 429 || verdict === 'throttled') {
+    const wait = retryAfterSeconds(answer.retryAfter, now)
+    return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
+  }
+  if (status >= 500 || verdict === 'unavailable') {
+    return { kind: 'unavailable', error: safeCode(code, `http_${status}`), sent: true }
+  }
+  if (fields === null) return nonsense('not_json')
+  if (isDeadInDisguise(fields)) return { kind: 'dead', error: safeCode(code, 'refused') }
+  if (verdict !== null) return { kind: verdict, error: safeCode(code, 'refused') }
+  if (fields['error']) return nonsense(safeCode(code, 'unknown_error'))
+  if (status < 200 || status > 299) return nonsense(`http_${status}`)
+  return renewal(fields)
+}
+
+const nonsense = (error: string): RefreshOutcome => ({ kind: 'nonsense', error })
+
+/** Atlassian has called a dead refresh token a refused client, which would stop all tokens of that client. */
+function isDeadInDisguise(fields: Fields): boolean {
+  return (
+    fields['error'] === 'unauthorized_client' && fields['error_description'] === 'refresh_token is invalid'
+  )
+}
+
+/** Whatever the content type says: JSON, or the form encoding that GitHub answers in. Null for anything else. */
+function fieldsOf(body: string): Fields | null {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
+  } catch {
+    const form = /^[\w.-]+=[^\s<>{}]*$/.test(body) ? Object.fromEntries(new URLSearchParams(body)) : {}
+    return 'access_token' in form || 'error' in form ? form : null
+  }
+}
+
+function errorCodeOf(fields: Fields | null): string | null {
+  const error = fields?.['error']
+  return typeof error === 'string' && error !== '' ? error : null
+}
+
+function renewal(fields: Fields): RefreshOutcome {
+  const accessToken = tokenOf(fields['access_token'])
+  const refreshToken = tokenOf(fields['refresh_token'])
+  if (accessToken === null) return nonsense('no_access_token')
+  if (accessToken === MALFORMED) return nonsense('malformed_access_token')
+  if (refreshToken === MALFORMED) return nonsense('malformed_refresh_token')
+  const apiDomain = textOf(fields['api_domain'])
+  return {
+    kind: 'renewed',
+    accessToken: new Secret(accessToken),
+    expiresInSeconds: lifeOf(fields),
+    refreshToken: refreshToken === null ? null : new Secret(refreshToken),
+    tokenType: textOf(fields['token_type']),
+    scope: textOf(fields['scope']),
+    apiDomain: apiDomain !== null && isOrigin(apiDomain) ? apiDomain : null,
+  }
+}
+
+const MALFORMED = Symbol('malformed')
+
+/** An empty string and null mean that there is none. */
+function tokenOf(value: unknown): string | null | typeof MALFORMED {
+  if (value === undefined || value === null || value === '') return null
+  return isPlainText(value, LONGEST_TOKEN) ? value : MALFORMED
+}
+
+function textOf(value: unknown): string | null {
+  return value !== '' && isPlainText(value, LONGEST_TEXT) ? value : null
+}
+
+function isPlainText(value: unknown, longest: number): value is string {
+  return (
+    typeof value === 'string' && value.length <= longest && value.isWellFormed() && !/\p{Cc}/u.test(value)
+  )
+}
+
+/** Where Zoho says `expires_in_sec` besides, its `expires_in` is in milliseconds. */
+function lifeOf(fields: Fields): number | null {
+  const inSeconds = fields['expires_in_sec']
+  if (inSeconds === undefined) return lifeSeconds(fields['expires_in'], 1)
+  return lifeSeconds(inSeconds, 1) ?? lifeSeconds(fields['expires_in'], 1000)
+}
+
+function lifeSeconds(value: unknown, perSecond: number): number | null {
+  const isNumeric =
+    typeof value === 'number' || (typeof value === 'string' && /^\d{1,15}(\.\d+)?$/.test(value))
+  const seconds = isNumeric ? Math.floor(Number(value) / perSecond) : NaN
+  return seconds >= 1 && seconds <= LONGEST_LIFE_SECONDS ? seconds : null
+}

@@ -1,0 +1,90 @@
+/** What an error code says of the request that it answers. */
+type Verdict = 'dead' | 'misconfigured' | 'throttled' | 'unavailable'
+
+/** The error codes of RFC 6749, and what the built-in providers say in their place. In lower case. */
+const CODES: Record<Verdict, string[]> = {
+  dead: [
+    'invalid_grant',
+    // Zoho, for a grant token and a refresh token alike.
+    'invalid_code',
+    // GitHub
+    'bad_refresh_token',
+    'bad_verification_code',
+    // Slack
+    'invalid_refresh_token',
+    'token_revoked',
+    'token_expired',
+    'account_inactive',
+    // Microsoft: the user has to sign in again.
+    'interaction_required',
+    'consent_required',
+    'login_required',
+  ],
+  misconfigured: [
+    'invalid_client',
+    'invalid_redirect_uri',
+    'invalid_request',
+    'invalid_scope',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    // Zoho
+    'invalid_client_secret',
+    // GitHub
+    'incorrect_client_credentials',
+    'redirect_uri_mismatch',
+    'application_suspended',
+    // Slack, Salesforce
+    'invalid_client_id',
+    'bad_client_secret',
+    'bad_redirect_uri',
+    'invalid_grant_type',
+    // Salesforce
+    'inactive_user',
+    'inactive_org',
+    // Google
+    'deleted_client',
+    'disabled_client',
+    'org_internal',
+    'admin_policy_enforced',
+    // Microsoft
+    'invalid_resource',
+  ],
+  throttled: [
+    // Zoho writes it with a space; access_denied of RFC 6749 is something else.
+    'access denied',
+    'slow_down',
+    'rate_limit_exceeded',
+    'too_many_requests',
+    // Slack
+    'ratelimited',
+    'rate_limited',
+  ],
+  unavailable: [
+    'server_error',
+    'temporarily_unavailable',
+    // Slack
+    'internal_error',
+    'fatal_error',
+    'service_unavailable',
+    'request_timeout',
+  ],
+}
+
+const VERDICTS = new Map(
+  (Object.entries(CODES) as [Verdict, string[]][]).flatMap(([verdict, codes]) =>
+    codes.map((code) => [code, verdict] as const),
+  ),
+)
+
+/** Null for a code that the table does not have: what it means is then anybody's guess. */
+export function verdictOf(code: string): Verdict | null {
+  return VERDICTS.get(code.toLowerCase()) ?? null
+}
+
+/** A code is a few words. Longer text, or text with a number in it, may echo a token. */
+const CODE_LIKE = /^(?!(?:.*\d){5})[A-Za-z0-9_. -]{1,40}$/
+
+/** The code where it looks like one, else the given words of ours. */
+export function safeCode(code: string | null, otherwise: string): string {
+  return code !== null && CODE_LIKE.test(code) ? code : otherwise
+}

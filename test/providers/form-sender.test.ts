@@ -1,0 +1,286 @@
+import { execFile } from 'node:child_process'
+import { createServer as createTlsServer } from 'node:https'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Secret } from '../../src/domain/secret.ts'
+import type { FormPost } from '../../src/providers/form-sender.ts'
+import { createFormSender } from '../../src/providers/form-sender.ts'
+import { httpAnswer, listen, startAnswering, startServer } from './local-server.ts'
+import { selfSigned } from './self-signed.ts'
+
+const REFRESH_TOKEN = '1000.refresh&token=?'
+
+function postTo(url: string, overrides: Partial<FormPost> = {}): FormPost {
+  return {
+    url,
+    form: { grant_type: 'refresh_token', refresh_token: new Secret(REFRESH_TOKEN) },
+    client: { id: 'cl:ient', secret: new Secret('s e+cret'), auth: 'body' },
+    timeoutMs: 2000,
+    sendBeforeMs: performance.now() + 5000,
+    ...overrides,
+  }
+}
+
+const send = createFormSender()
+
+describe('the request', () => {
+  test('is one POST of a form with the client in the body', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    await send(postTo(server.url))
+    const [head = '', body = ''] = server.received().split('\r\n\r\n')
+    expect(head).toMatch(/^POST \/oauth\/v2\/token HTTP\/1\.1/)
+    expect(head.toLowerCase().split('\r\n')).toEqual(
+      expect.arrayContaining([
+        'accept: application/json',
+        'accept-encoding: identity',
+        'content-type: application/x-www-form-urlencoded',
+        'connection: close',
+        `content-length: ${body.length}`,
+      ]),
+    )
+    expect(head.toLowerCase()).not.toContain('authorization')
+    expect(Object.fromEntries(new URLSearchParams(body))).toEqual({
+      grant_type: 'refresh_token',
+      refresh_token: REFRESH_TOKEN,
+      client_id: 'cl:ient',
+      client_secret: 's e+cret',
+    })
+    expect(server.connections()).toBe(1)
+  })
+
+  test('carries id and secret in the header, form-encoded, for a provider with basic', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    await send(
+      postTo(server.url, { client: { id: 'cl:ient', secret: new Secret('s e+cret'), auth: 'basic' } }),
+    )
+    const [head = '', body = ''] = server.received().split('\r\n\r\n')
+    const basic = /authorization: Basic (\S+)/i.exec(head)?.[1] ?? ''
+    expect(Buffer.from(basic, 'base64').toString()).toBe('cl%3Aient:s+e%2Bcret')
+    expect(body).not.toContain('client')
+  })
+
+  test('names a public client in the body, whatever the provider prefers', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    await send(postTo(server.url, { client: { id: 'public', secret: null, auth: 'basic' } }))
+    expect(server.received()).toContain('client_id=public')
+    expect(server.received().toLowerCase()).not.toContain('authorization')
+  })
+})
+
+test('no proxy of the environment sees a request', async () => {
+  const server = await startAnswering(httpAnswer('{"a":1}'))
+  const module = new URL('../../src/providers/form-sender.ts', import.meta.url).href
+  const post = { url: server.url, form: {}, client: { id: 'i', secret: null, auth: 'body' }, timeoutMs: 5000 }
+  const code = `
+    const { createFormSender } = await import(${JSON.stringify(module)})
+    const post = { ...${JSON.stringify(post)}, sendBeforeMs: performance.now() + 5000 }
+    console.log(JSON.stringify(await createFormSender()(post)))`
+  const proxy = 'http://127.0.0.1:1'
+  const env = { ...process.env, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: '' }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { env })
+  expect(JSON.parse(stdout)).toMatchObject({ kind: 'answered', body: '{"a":1}' })
+})
+
+describe('the answer', () => {
+  test('comes with status, body and Retry-After', async () => {
+    const server = await startAnswering(
+      httpAnswer('{"error":"x"}', ['Retry-After: 7'], '429 Too Many Requests'),
+    )
+    expect(await send(postTo(server.url))).toEqual({
+      kind: 'answered',
+      status: 429,
+      retryAfter: '7',
+      body: '{"error":"x"}',
+    })
+  })
+
+  test.each([
+    ['a second answer behind it', httpAnswer('{"a":1}', ['Connection: close']) + httpAnswer('{"a":2}')],
+    ['garbage behind it', `${httpAnswer('{"a":1}')}garbage`],
+    ['an interim answer before it', `HTTP/1.1 100 Continue\r\n\r\n${httpAnswer('{"a":1}')}`],
+    ['no length, but an end', 'HTTP/1.1 200 OK\r\n\r\n{"a":1}'],
+    ['a byte order mark', httpAnswer('\uFEFF{"a":1}')],
+  ])('is read with %s', async (_, bytes) => {
+    const server = await startAnswering(bytes)
+    expect(await send(postTo(server.url))).toMatchObject({ kind: 'answered', body: '{"a":1}' })
+  })
+
+  const gzipped = gzipSync('{"access_token":"x"}')
+  test.each([
+    ['a redirect', 'redirect', httpAnswer('', ['Location: http://127.0.0.1:1/'], '307 Temporary Redirect')],
+    ['a redirect without a place', 'redirect', httpAnswer('', [], '304 Not Modified')],
+    ['a compressed answer', 'answer_encoded', compressed(gzipped)],
+    ['more than 64 KiB that it announces', 'answer_too_large', httpAnswer('x'.repeat(65_537))],
+    ['more than 64 KiB without end', 'answer_too_large', `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(80_000)}`],
+    [
+      'bytes that are no text',
+      'answer_not_utf8',
+      Buffer.concat([Buffer.from(httpAnswer('{}')).subarray(0, -2), Buffer.of(0xff, 0xfe)]),
+    ],
+    ['another protocol', 'not_http', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['two lengths', 'not_http', httpAnswer('{}', ['Transfer-Encoding: chunked'])],
+    ['huge headers', 'not_http', httpAnswer('{}', [`X-Much: ${'x'.repeat(70_000)}`])],
+  ])('is unreadable: %s', async (_, error, bytes) => {
+    const server = await startAnswering(bytes)
+    expect(await send(postTo(server.url))).toEqual({ kind: 'unreadable', error })
+    expect(server.connections()).toBe(1)
+  })
+
+  test('of 64 KiB is read', async () => {
+    const server = await startAnswering(httpAnswer('x'.repeat(65_536)))
+    expect(await send(postTo(server.url))).toMatchObject({ kind: 'answered' })
+  })
+
+  test.each([
+    ['is reset', ''],
+    ['ends in the middle', 'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}'],
+    ['changes the protocol', 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+  ])('fails as sent where the connection %s', async (_, bytes) => {
+    const server = await startAnswering(bytes)
+    expect(await send(postTo(server.url))).toMatchObject({ kind: 'failed', sent: true })
+  })
+
+  test('fails as sent at the time limit, and not much later', async () => {
+    const server = await startServer(() => undefined)
+    const start = performance.now()
+    expect(await send(postTo(server.url, { timeoutMs: 100 }))).toEqual({
+      kind: 'failed',
+      error: 'timeout',
+      sent: true,
+    })
+    expect(performance.now() - start).toBeLessThan(1500)
+  })
+
+  test('does not hold the time limit open by dripping', async () => {
+    const server = await startServer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      const drip = setInterval(() => socket.write('x'), 10)
+      socket.on('close', () => {
+        clearInterval(drip)
+      })
+    })
+    expect(await send(postTo(server.url, { timeoutMs: 100 }))).toMatchObject({ error: 'timeout', sent: true })
+  })
+
+  test('that lies in the socket when a paused process wakes up is still read', async () => {
+    const server = await startAnsweringThread()
+    const reply = send(postTo(server.url, { timeoutMs: 300 }))
+    await server.hasRequest()
+    blockFor(1000)
+    expect(await reply).toMatchObject({ kind: 'answered', body: '{"access_token":"late"}' })
+  })
+})
+
+describe('the gate', () => {
+  test('connects nowhere past its deadline', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    const reply = await send(postTo(server.url, { sendBeforeMs: performance.now() - 1 }))
+    expect(reply).toEqual({ kind: 'failed', error: 'too_late', sent: false })
+    expect(server.connections()).toBe(0)
+  })
+
+  test('sends no byte where the deadline passed while the process was paused', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    const reply = send(postTo(server.url, { sendBeforeMs: performance.now() + 100 }))
+    blockFor(200)
+    expect(await reply).toEqual({ kind: 'failed', error: 'too_late', sent: false })
+    expect(server.received()).toBe('')
+  })
+
+  test('sends no byte where a secret does not open', async () => {
+    const server = await startAnswering(httpAnswer('{}'))
+    const sealed = new Secret(() => {
+      throw new Error('the key is gone')
+    })
+    const reply = await send(postTo(server.url, { form: { refresh_token: sealed } }))
+    expect(reply).toEqual({ kind: 'failed', error: 'secret_unreadable', sent: false })
+    expect(server.received()).toBe('')
+  })
+
+  test('is not open before the handshake of TLS is done', async () => {
+    const server = await startServer(() => undefined)
+    const url = server.url.replace('http:', 'https:')
+    const reply = await send(postTo(url, { sendBeforeMs: performance.now() + 100 }))
+    expect(reply).toEqual({ kind: 'failed', error: 'timeout', sent: false })
+    expect(server.connections()).toBe(1)
+    expect(server.received()).not.toContain('refresh')
+  })
+
+  test.each([
+    ['a closed port', 'http://127.0.0.1:1/', 'ECONNREFUSED'],
+    ['an unknown host', 'https://nowhere.invalid/', expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/)],
+    ['no URL', 'nowhere', 'ERR_INVALID_URL'],
+  ])('reports as not sent what never got through: %s', async (_, url, error: unknown) => {
+    expect(await send(postTo(url))).toEqual({ kind: 'failed', error, sent: false })
+  })
+})
+
+describe('over TLS', () => {
+  const { key, cert } = selfSigned()
+
+  async function startTls() {
+    let requests = 0
+    const server = createTlsServer({ key, cert }, (request, response) => {
+      requests += 1
+      request.resume().on('end', () => response.end('{"a":1}'))
+    })
+    const port = await listen(server)
+    return { url: `https://127.0.0.1:${port}/token`, requests: () => requests }
+  }
+
+  test('the answer comes from a server that is trusted', async () => {
+    const { url } = await startTls()
+    expect(await createFormSender({ ca: cert })(postTo(url))).toMatchObject({
+      kind: 'answered',
+      body: '{"a":1}',
+    })
+  })
+
+  test('a server that nobody vouches for gets nothing, even where the environment says not to look', async () => {
+    const { url, requests } = await startTls()
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    onTestFinished(() => {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    })
+    const reply = await send(postTo(url))
+    expect(reply).toEqual({ kind: 'failed', error: 'DEPTH_ZERO_SELF_SIGNED_CERT', sent: false })
+    expect(requests()).toBe(0)
+  })
+})
+
+function compressed(bytes: Buffer): Buffer {
+  const head = ['HTTP/1.1 200 OK', 'Content-Encoding: gzip', `Content-Length: ${bytes.length}`, '', '']
+  return Buffer.concat([Buffer.from(head.join('\r\n')), bytes])
+}
+
+/** Nothing runs meanwhile, as in a process that was stopped. */
+function blockFor(ms: number) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+/** A server in a thread of its own, which answers while this one is blocked. */
+async function startAnsweringThread() {
+  const flag = new Int32Array(new SharedArrayBuffer(4))
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    const server = require('node:http').createServer((request, response) => {
+      request.resume().on('end', () => {
+        Atomics.store(workerData, 0, 1)
+        setTimeout(() => response.end('{"access_token":"late"}'), 100)
+      })
+    })
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
+  const worker = new Worker(code, { eval: true, workerData: flag })
+  onTestFinished(async () => {
+    await worker.terminate()
+  })
+  const port = await new Promise<number>((resolve) => worker.once('message', resolve))
+  return {
+    url: `http://127.0.0.1:${port}/token`,
+    async hasRequest() {
+      while (Atomics.load(flag, 0) === 0) await new Promise((resolve) => setImmediate(resolve))
+    },
+  }
+}
