@@ -1,0 +1,77 @@
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import type { Schema } from './schema.ts'
+
+export type Db = Kysely<Schema>
+
+/** Connections to Postgres, with a limit on everything that could wait for ever. */
+export interface Database {
+  db: Db
+  /** Rejects when Postgres cannot be reached or takes no writes. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** One for each host, in the order in which they are tried. */
+  urls: readonly string[]
+  /** Connections at most. */
+  size: number
+  /** Shown in pg_stat_activity. */
+  name: string
+  /** Migrations may take long: no limit on statements. */
+  patient?: boolean
+  /** Told of connections that broke while nobody waited for them. */
+  onLost: (error: Error) => void
+}
+
+const CONNECT_MS = 2_000
+/** A turn in the queue for a connection may take longer than making one. */
+const QUEUE_MS = 10_000
+const LIMITS = {
+  statement_timeout: 5_000,
+  lock_timeout: 2_000,
+  idle_in_transaction_session_timeout: 10_000,
+}
+
+export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    ...(patient ? {} : LIMITS),
+    Client: clientOf(urls, onLost),
+    max: size,
+    application_name: name,
+    connectionTimeoutMillis: QUEUE_MS,
+    idleTimeoutMillis: 30_000,
+  })
+  pool.on('error', onLost)
+  const db: Db = new Kysely<Schema>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  })
+  return {
+    db,
+    async ping() {
+      const { rows } = await sql<{ readOnly: boolean }>`select pg_is_in_recovery() as read_only`.execute(db)
+      if (rows[0]?.readOnly === true) throw new Error('this Postgres takes no writes')
+    },
+    close: () => db.destroy(),
+  }
+}
+
+/** A client that goes to the host which served last; a host that fails passes the turn on. */
+function clientOf(urls: readonly string[], onLost: (error: Error) => void): new () => pg.ClientBase {
+  let current = 0
+  return class extends pg.Client {
+    constructor(config?: pg.ClientConfig) {
+      const chosen = current
+      const connectionString = urls[chosen] ?? ''
+      super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS })
+      let served = false
+      this.on('error', onLost)
+      this.once('connect', () => (served = true))
+      this.once('end', () => {
+        if (!served && current === chosen) current = (chosen + 1) % urls.length
+      })
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import { Migrator } from 'kysely/migration'
+import { StartupError } from '../domain/errors.ts'
+import type { Db } from './database.ts'
+
+/** Beside src/ as well as beside dist/. */
+const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url))
+
+/** Brings the schema up to date, forward only; resolves with the names of the migrations that it ran. */
+export async function migrate(db: Db): Promise<string[]> {
+  refuseNewer(await appliedMigrations(db), await knownMigrations())
+  const { error, results = [] } = await migratorOf(db).migrateToLatest()
+  if (error !== undefined) throw error instanceof Error ? error : new Error('the migration failed')
+  return results.map(({ migrationName }) => migrationName)
+}
+
+/** @throws StartupError where the schema is older or newer than this program */
+export async function checkSchema(db: Db): Promise<void> {
+  const [applied, known] = await Promise.all([appliedMigrations(db), knownMigrations()])
+  refuseNewer(applied, known)
+  const pending = known.filter((name) => !applied.includes(name))
+  if (pending.length > 0) {
+    throw new StartupError(
+      `DATABASE_URL: the schema lacks ${pending.join(', ')}: run "npm run migrate" (in the image: "token-vault migrate") with the same settings`,
+    )
+  }
+}
+
+function refuseNewer(applied: string[], known: string[]): void {
+  const unknown = applied.filter((name) => !known.includes(name))
+  if (unknown.length === 0) return
+  throw new StartupError(
+    `DATABASE_URL: the schema is newer than this program (${unknown.join(', ')}): run the version that made it, or a later one`,
+  )
+}
+
+async function knownMigrations(): Promise<string[]> {
+  const files = await readdir(FOLDER)
+  return files
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => file.slice(0, -'.sql'.length))
+    .sort()
+}
+
+async function appliedMigrations(db: Db): Promise<string[]> {
+  const { rows } = await sql<{
+    table: string | null
+  }>`select to_regclass('kysely_migration')::text as "table"`.execute(db)
+  if (rows[0]?.table == null) return []
+  const applied = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
+  return applied.rows.map(({ name }) => name)
+}
+
+function migratorOf(db: Db): Migrator {
+  return new Migrator({ db: db.withoutPlugins(), provider: { getMigrations } })
+}
+
+async function getMigrations(): Promise<Record<string, Migration>> {
+  const names = await knownMigrations()
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      {
+        async up(db: Db) {
+          await sql.raw(await readFile(`${FOLDER}${name}.sql`, 'utf8')).execute(db)
+        },
+      },
+    ]),
+  )
+}

@@ -1,0 +1,87 @@
+import { sql } from 'kysely'
+import type { Event } from '../domain/event.ts'
+import type { Keyring } from '../domain/keyring.ts'
+import type { TokenFilter, TokenStore } from '../domain/token-store.ts'
+import type { TokenRef } from '../domain/token.ts'
+import { claimDue, claimOne, settle } from './claims.ts'
+import type { Db } from './database.ts'
+import { filtered, findBy, getToken, listTokens } from './read-tokens.ts'
+import { recordEvents } from './record-events.ts'
+import { saveToken } from './save-token.ts'
+import { guardStorage } from './storage-faults.ts'
+import { uuidV7 } from './uuid-v7.ts'
+
+/** Tokens in Postgres. Callers and renewals have connections of their own, so that neither starves the other. */
+export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Keyring): TokenStore {
+  return guardStorage<TokenStore>({
+    findBy: (namespaceId, criterion, narrowing) =>
+      findBy(callers, keyring, namespaceId, criterion, narrowing),
+    get: (ref) => getToken(callers, keyring, ref),
+    list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
+    save: (namespaceId, save, plan) => saveToken(callers, keyring, namespaceId, save, plan),
+    delete: (ref, event) => deleteToken(callers, ref, event),
+    deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
+    touch: (ref) => touch(callers, ref),
+    claimDue: (limit, terms) => claimDue(renewals, keyring, limit, terms),
+    claim: (ref, terms, forced) => claimOne(renewals, keyring, ref, terms, forced),
+    settle: (claim, settlement) => settle(renewals, keyring, claim, settlement),
+  })
+}
+
+/** By the primary key. */
+async function deleteToken(db: Db, ref: TokenRef, event: Event): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const { numDeletedRows } = await trx
+      .deleteFrom('tokens')
+      .where('namespaceId', '=', ref.namespaceId)
+      .where('id', '=', ref.id)
+      .executeTakeFirst()
+    if (numDeletedRows === 0n) return false
+    await recordEvents(trx, ref, [event])
+    return true
+  })
+}
+
+const DELETE_MANY_TIMEOUT = '60s'
+
+async function deleteMany(db: Db, namespaceId: string, filter: TokenFilter, event: Event): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    await sql`select set_config('statement_timeout', ${DELETE_MANY_TIMEOUT}, true)`.execute(trx)
+    const gone = filtered(trx.deleteFrom('tokens').where('namespaceId', '=', namespaceId), filter).returning(
+      'id',
+    )
+    const result = await trx
+      .with('gone', () => gone)
+      .insertInto('events')
+      .columns(['namespaceId', 'id', 'tokenId', 'type', 'at', 'actor', 'facts'])
+      .expression((from) =>
+        from
+          .selectFrom('gone')
+          .select([
+            sql<string>`${namespaceId}::uuid`.as('namespaceId'),
+            uuidV7.as('id'),
+            'gone.id as tokenId',
+            sql<string>`${event.type}::text`.as('type'),
+            sql<Date>`clock_timestamp()`.as('at'),
+            sql<string>`${event.actor}::text`.as('actor'),
+            sql<string>`'{}'::jsonb`.as('facts'),
+          ]),
+      )
+      .executeTakeFirst()
+    return Number(result.numInsertedOrUpdatedRows ?? 0n)
+  })
+}
+
+const HOUR = sql`interval '1 hour'`
+
+async function touch(db: Db, ref: TokenRef): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ lastUsedAt: sql`now()` })
+    .where('namespaceId', '=', ref.namespaceId)
+    .where('id', '=', ref.id)
+    .where((where) =>
+      where.or([where('lastUsedAt', 'is', null), sql<boolean>`last_used_at < now() - ${HOUR}`]),
+    )
+    .execute()
+}

@@ -1,0 +1,72 @@
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+import type { LastError, TokenStatus } from '../domain/token.ts'
+import type { WrappedKey } from '../domain/keyring.ts'
+
+/** The tables as Kysely knows them; migrations/ says what each column is for. */
+export interface Schema {
+  namespaces: { id: string; name: string; createdAt: Generated<Date> }
+  dataKeys: DataKeysTable
+  tokens: TokensTable
+  refreshTokens: { namespaceId: string; digest: Buffer; tokenId: string }
+  events: EventsTable
+}
+
+interface DataKeysTable {
+  namespaceId: string
+  id: number
+  purpose: WrappedKey['purpose']
+  masterKeyId: string
+  wrapped: Buffer
+  createdAt: Generated<Date>
+}
+
+interface TokensTable {
+  namespaceId: string
+  id: string
+  provider: string
+  userName: string | null
+  userKey: string | null
+  clientId: string | null
+  clientSecret: Buffer | null
+  refreshToken: Buffer | null
+  grantToken: Buffer | null
+  accessToken: Buffer | null
+  refreshDigest: Buffer | null
+  grantDigest: Buffer | null
+  accessDigest: Buffer | null
+  replacedAccess: Generated<Buffer>
+  tokenType: string | null
+  scope: string | null
+  redirectUrl: string | null
+  apiDomain: string | null
+  expiresAt: Date | null
+  lifetimeSeconds: number | null
+  status: TokenStatus
+  errorCode: LastError['code'] | null
+  errorDetail: string | null
+  errorAt: Date | null
+  errorAttempts: number | null
+  refreshDueAt: Date | null
+  retryAt: Date | null
+  leaseUntil: Date | null
+  fence: number
+  renewals: Date[]
+  version: number
+  createdAt: Date
+  updatedAt: Date
+  refreshedAt: Date | null
+  lastUsedAt: Date | null
+}
+
+interface EventsTable {
+  namespaceId: string
+  id: string
+  tokenId: string
+  type: string
+  at: Date
+  actor: string
+  facts: ColumnType<Record<string, unknown>, string, string>
+}
+
+export type TokenRow = Selectable<TokensTable>
+export type NewTokenRow = Insertable<TokensTable>

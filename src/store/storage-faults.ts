@@ -1,0 +1,55 @@
+import { VaultError } from '../domain/errors.ts'
+
+const RETRY_AFTER_SECONDS = 2
+
+/** SQLSTATE classes and codes that say: not now. Anything else is a fault of ours. */
+const PASSING_CLASSES = ['08', '53', '57', '58']
+const PASSING_CODES = new Set(['25006', '28000', '28P01', '3D000', '40001', '40P01', '55P03'])
+
+/** The same methods, with each error that is not the caller's turned into the VaultError `storage_unavailable`. */
+export function guardStorage<Store extends object>(store: Store): Store {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver)
+      if (typeof member !== 'function') return member
+      return async (...args: unknown[]): Promise<unknown> => {
+        try {
+          return await (member.apply(target, args) as Promise<unknown>)
+        } catch (error) {
+          throw isPassing(error) ? unavailable(error) : error
+        }
+      }
+    },
+  })
+}
+
+function unavailable(cause: unknown): VaultError {
+  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
+  return new VaultError('storage_unavailable', 'The database cannot be reached just now. Try again.', facts, {
+    cause,
+  })
+}
+
+export function isPassing(error: unknown): boolean {
+  const code = sqlState(error)
+  if (code !== null) return PASSING_CODES.has(code) || PASSING_CLASSES.includes(code.slice(0, 2))
+  return error instanceof Error && !(error instanceof VaultError) && isConnectionError(error)
+}
+
+/** Five characters from Postgres; null for errors of the connection and all others. */
+export function sqlState(error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null
+}
+
+/** What pg and the network say when a connection breaks or cannot be had. */
+function isConnectionError(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : ''
+  return (
+    /^(E[A-Z_]+|CERT_|ERR_(SSL|TLS))/.test(code) ||
+    /connection (terminated|ended)|timeout exceeded|not queryable|closed the connection|pool after calling end/i.test(
+      error.message,
+    ) ||
+    error instanceof AggregateError
+  )
+}

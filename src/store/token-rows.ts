@@ -1,0 +1,143 @@
+import type { Insertable } from 'kysely'
+import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
+import { Secret } from '../domain/secret.ts'
+import type { LastError, Token } from '../domain/token.ts'
+import { userKeyOf } from '../domain/token.ts'
+import type { Schema, TokenRow } from './schema.ts'
+
+type Columns = Partial<Insertable<Schema['tokens']>>
+type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
+
+const SEALED: Record<SealedColumn, string> = {
+  clientSecret: 'client_secret',
+  refreshToken: 'refresh_token',
+  grantToken: 'grant_token',
+  accessToken: 'access_token',
+}
+const SEALED_COLUMNS = Object.keys(SEALED) as SealedColumn[]
+
+const DIGESTS = {
+  refreshToken: { column: 'refreshDigest', kind: 'refresh_token' },
+  grantToken: { column: 'grantDigest', kind: 'grant_token' },
+  accessToken: { column: 'accessDigest', kind: 'access_token' },
+} as const
+
+/** The keys of a namespace, fresh enough to open these rows. */
+export function keysFor(keyring: Keyring, namespaceId: string, rows: TokenRow[]): Promise<NamespaceKeys> {
+  const sealed = rows.flatMap((row) =>
+    SEALED_COLUMNS.map((column) => row[column]).filter((value) => value !== null),
+  )
+  return keyring.keysOf(namespaceId, sealed)
+}
+
+/** A row as a token whose secrets are opened when somebody reveals them. */
+export function toToken(row: TokenRow, keys: NamespaceKeys): Token {
+  const open = (column: SealedColumn): Secret | null => {
+    const sealed = row[column]
+    if (sealed === null) return null
+    return new Secret(() => keys.open(placeOf(row.id, column), sealed).reveal())
+  }
+  return {
+    namespaceId: row.namespaceId,
+    id: row.id,
+    provider: row.provider,
+    userName: row.userName,
+    clientId: row.clientId,
+    clientSecret: open('clientSecret'),
+    refreshToken: open('refreshToken'),
+    grantToken: open('grantToken'),
+    accessToken: open('accessToken'),
+    tokenType: row.tokenType,
+    scope: row.scope,
+    redirectUrl: row.redirectUrl,
+    apiDomain: row.apiDomain,
+    expiresAt: row.expiresAt,
+    lifetimeSeconds: row.lifetimeSeconds,
+    status: row.status,
+    lastError: lastErrorOf(row),
+    refreshDueAt: row.refreshDueAt,
+    retryAt: row.retryAt,
+    leaseUntil: row.leaseUntil,
+    fence: row.fence,
+    renewals: row.renewals,
+    version: row.version,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    refreshedAt: row.refreshedAt,
+    lastUsedAt: row.lastUsedAt,
+  }
+}
+
+function lastErrorOf(row: TokenRow): LastError | null {
+  const { errorCode: code, errorDetail: detail, errorAt: at, errorAttempts: attempts } = row
+  if (code === null || detail === null || at === null || attempts === null) return null
+  return { code, detail, at, attempts }
+}
+
+/** The columns in which a token differs from what is stored: all of them for a new one. */
+export function changedColumns(token: Token, stored: Token | null, keys: NamespaceKeys): Columns {
+  const plain = plainColumns(token)
+  const before = stored === null ? null : plainColumns(stored)
+  const changed = Object.entries(plain).filter(([column, value]) => {
+    return before === null || !sameValue(value, before[column as keyof typeof before])
+  })
+  return { ...Object.fromEntries(changed), ...sealedColumns(token, stored, keys) }
+}
+
+/** A secret that was not replaced is the very object that was read: it keeps its ciphertext. */
+function sealedColumns(token: Token, stored: Token | null, keys: NamespaceKeys): Columns {
+  const columns: Columns = {}
+  for (const column of SEALED_COLUMNS) {
+    const secret = token[column]
+    if (secret === null || secret === stored?.[column]) continue
+    columns[column] = keys.seal(placeOf(token.id, column), secret)
+    if (column === 'clientSecret') continue
+    const { column: digestColumn, kind } = DIGESTS[column]
+    columns[digestColumn] = keys.digest(kind, secret)
+  }
+  return columns
+}
+
+function placeOf(rowId: string, column: SealedColumn) {
+  return { table: 'tokens', rowId, field: SEALED[column] }
+}
+
+function plainColumns(token: Token) {
+  return {
+    namespaceId: token.namespaceId,
+    id: token.id,
+    provider: token.provider,
+    userName: token.userName,
+    userKey: token.userName === null ? null : userKeyOf(token.userName),
+    clientId: token.clientId,
+    tokenType: token.tokenType,
+    scope: token.scope,
+    redirectUrl: token.redirectUrl,
+    apiDomain: token.apiDomain,
+    expiresAt: token.expiresAt,
+    lifetimeSeconds: token.lifetimeSeconds,
+    status: token.status,
+    errorCode: token.lastError?.code ?? null,
+    errorDetail: token.lastError?.detail ?? null,
+    errorAt: token.lastError?.at ?? null,
+    errorAttempts: token.lastError?.attempts ?? null,
+    refreshDueAt: token.refreshDueAt,
+    retryAt: token.retryAt,
+    leaseUntil: token.leaseUntil,
+    fence: token.fence,
+    renewals: token.renewals,
+    version: token.version,
+    createdAt: token.createdAt,
+    updatedAt: token.updatedAt,
+    refreshedAt: token.refreshedAt,
+    lastUsedAt: token.lastUsedAt,
+  }
+}
+
+function sameValue(one: unknown, other: unknown): boolean {
+  if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length && one.every((value, index) => sameValue(value, other[index]))
+  }
+  return one === other
+}
