@@ -1,0 +1,72 @@
+import type { Clock } from '../domain/clock.ts'
+import { VaultError } from '../domain/errors.ts'
+import { canRenew, renewalError, throttled, whyNotFresh } from '../domain/freshness.ts'
+import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
+import type { Provider, Providers } from '../domain/provider.ts'
+import type { Reading } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
+import type { Renewal } from './renew-token.ts'
+import type { Renewals } from './renewals.ts'
+
+export interface FreshParts {
+  renewals: Renewals
+  providers: Providers
+  clock: Clock
+}
+
+/** A caller waits for a renewal, its own or another's, only so long; the renewal goes on. */
+const MOST_WAIT_MS = 15_000
+
+/**
+ * The token with `minTtlSeconds` of life, or with as much as can be had: a read never waits for the provider while
+ * there is life enough, and a failing renewal never takes a living token away.
+ */
+export async function freshToken(
+  parts: FreshParts,
+  reading: Reading,
+  minTtlSeconds: number,
+): Promise<Reading> {
+  const { token, now } = reading
+  if (hasLife(token, now, minTtlSeconds)) return reading
+  const provider = parts.providers.find(token.provider)
+  if (!canRenew(token, provider, now)) return living(reading, provider)
+  const renewal = await awaitRenewal(parts, token, provider, false)
+  return living(renewal ?? { token, now: new Date(now.getTime() + MOST_WAIT_MS) }, provider)
+}
+
+/** Renews now and reports what came of it; one that comes too soon gets the current token while it lives. */
+export async function refreshToken(parts: FreshParts, { token, now }: Reading): Promise<Reading> {
+  const provider = parts.providers.find(token.provider)
+  if (provider === null || !hasRefreshGrant(token)) throw whyNotFresh(token, provider, now)
+  if (token.status === 'reauth_required') throw renewalError(token, now)
+  const renewal = await awaitRenewal(parts, token, provider, true)
+  if (renewal === null) throw whyNotFresh({ ...token, lastError: null }, provider, now)
+  if (renewal.renewed) return renewal
+  if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
+  const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
+  if (slot > renewal.now) throw throttled(renewal.now, slot)
+  return living(renewal, provider)
+}
+
+/** Null where the wait was too long. */
+async function awaitRenewal(
+  { renewals, clock }: FreshParts,
+  token: Token,
+  provider: Provider,
+  forced: boolean,
+): Promise<Renewal | null> {
+  const waiting = new AbortController()
+  const late = clock.sleep(MOST_WAIT_MS, waiting.signal).then(() => 'late' as const)
+  try {
+    const renewal = await Promise.race([renewals.renew(token, provider, forced), late])
+    if (renewal === null) throw new VaultError('not_found', 'The token was deleted while it was renewed.')
+    return renewal === 'late' ? null : renewal
+  } finally {
+    waiting.abort()
+  }
+}
+
+function living(reading: Reading, provider: Provider | null): Reading {
+  if (isLive(reading.token, reading.now)) return reading
+  throw whyNotFresh(reading.token, provider, reading.now)
+}

@@ -1,0 +1,96 @@
+import type { Caller } from '../domain/caller.ts'
+import type { PartialToken } from '../domain/criterion.ts'
+import { findCriteria } from '../domain/criterion.ts'
+import { VaultError } from '../domain/errors.ts'
+import type { IfVersion } from '../domain/if-version.ts'
+import type { SchedulePolicy } from '../domain/life.ts'
+import type { SaveRequest } from '../domain/save.ts'
+import { ambiguousMatch } from '../domain/save.ts'
+import type { Found, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
+import type { FreshParts } from './fresh-token.ts'
+import { freshToken, refreshToken } from './fresh-token.ts'
+import { planSave } from './plan-save.ts'
+
+/** What callers can do with the tokens of their namespace. Every method may reject with a VaultError. */
+export interface Vault {
+  /** With `minTtlSeconds` the access token has that much life left, or as much as can be had. */
+  find(caller: Caller, partial: PartialToken, minTtlSeconds: number | null): Promise<Reading>
+  get(caller: Caller, id: string, minTtlSeconds: number | null): Promise<Reading>
+  list(caller: Caller, page: Page): Promise<Found>
+  save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Reading & { created: boolean }>
+  delete(caller: Caller, id: string): Promise<void>
+  /** Resolves with how many there were. */
+  deleteMany(caller: Caller, filter: TokenFilter): Promise<number>
+  /** Renews now, and reports what came of it. */
+  refresh(caller: Caller, id: string): Promise<Reading>
+  /** Has it a refresh token, and a provider that is known? */
+  isRefreshable(token: Token): boolean
+  /** Notes that a caller was given the access token: in the background, and at most hourly. */
+  noteUse(reading: Reading): void
+}
+
+export interface VaultParts extends FreshParts {
+  store: TokenStore
+  policy: SchedulePolicy
+}
+
+const USE_NOTED_EVERY_MS = 3_600_000
+
+export function createVault(parts: VaultParts): Vault {
+  const { store, providers } = parts
+  const freshIfAsked = (reading: Reading, minTtlSeconds: number | null) =>
+    minTtlSeconds === null ? reading : freshToken(parts, reading, minTtlSeconds)
+
+  return {
+    find: async (caller, partial, minTtlSeconds) =>
+      freshIfAsked(await findToken(store, caller, partial), minTtlSeconds),
+    get: async (caller, id, minTtlSeconds) => freshIfAsked(await readToken(store, caller, id), minTtlSeconds),
+    list: ({ namespaceId }, page) => store.list(namespaceId, page),
+    async save(caller, save, ifVersion) {
+      const { plan, now } = await store.save(
+        caller.namespaceId,
+        save,
+        planSave(parts, { caller, save, ifVersion }),
+      )
+      return { token: plan.token, now, created: plan.replaces === null }
+    },
+    async delete({ namespaceId, keyId }, id) {
+      const deleted = await store.delete({ namespaceId, id }, { type: 'token.deleted', actor: keyId })
+      if (!deleted) throw notFound()
+    },
+    deleteMany: ({ namespaceId, keyId }, filter) =>
+      store.deleteMany(namespaceId, filter, { type: 'token.deleted', actor: keyId }),
+    refresh: async (caller, id) => refreshToken(parts, await readToken(store, caller, id)),
+    isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,
+    noteUse({ token, now }) {
+      if (token.lastUsedAt !== null && now.getTime() - token.lastUsedAt.getTime() < USE_NOTED_EVERY_MS) return
+      store.touch(token).catch(() => undefined)
+    },
+  }
+}
+
+async function readToken(store: TokenStore, { namespaceId }: Caller, id: string): Promise<Reading> {
+  const reading = await store.get({ namespaceId, id })
+  if (reading === null) throw notFound()
+  return reading
+}
+
+/** By the first criterion that finds a token. */
+async function findToken(
+  store: TokenStore,
+  { namespaceId }: Caller,
+  partial: PartialToken,
+): Promise<Reading> {
+  for (const criterion of findCriteria(partial)) {
+    const { tokens, now } = await store.findBy(namespaceId, criterion, partial)
+    const [token] = tokens
+    if (tokens.length > 1) throw ambiguousMatch(tokens.map(({ id }) => id))
+    if (token !== undefined) return { token, now }
+  }
+  throw notFound()
+}
+
+function notFound(): VaultError {
+  return new VaultError('not_found', 'There is no such token.')
+}
