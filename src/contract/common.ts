@@ -1,0 +1,46 @@
+import { Type } from 'typebox'
+
+/** No control character and no lone surrogate: what Postgres could not keep, or a log would choke on. */
+const PRINTABLE = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$'
+const TEXT_LIMIT = 1024
+const TOKEN_LIMIT = 16_384
+
+type Options = Record<string, unknown>
+
+/** Text of at most 1,024 characters; empty or null means absent. */
+export const Text = (options: Options = {}) =>
+  nullable({ maxLength: TEXT_LIMIT, pattern: PRINTABLE, ...options })
+
+/** A token or secret of at most 16,384 characters; empty or null means absent. */
+export const SecretText = (options: Options = {}) =>
+  nullable({ maxLength: TOKEN_LIMIT, pattern: PRINTABLE, ...options })
+
+function nullable(options: Options) {
+  return Type.Unsafe<string | null>({ type: ['string', 'null'], ...options })
+}
+
+const ID = '[A-Za-z0-9._:-]'
+export const Id = (options: Options = {}) => nullable({ pattern: `^${ID}{0,128}$`, ...options })
+export const IdParameter = Type.Object({ id: Type.String({ pattern: `^${ID}{1,128}$` }) })
+
+const DATE = '(?:19[7-9]\\d|[2-9]\\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])'
+const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?'
+const OFFSET = '(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)'
+
+/** RFC 3339; empty or null means absent. */
+export const Time = (options: Options = {}) =>
+  nullable({
+    pattern: `^(?:${DATE}T${CLOCK}${OFFSET})?$`,
+    examples: ['2030-01-31T12:00:00.000Z'],
+    ...options,
+  })
+
+const CENTURY_SECONDS = 3_155_760_000
+
+/** Whole seconds; null means absent. */
+export const Seconds = (options: Options = {}) =>
+  Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, maximum: CENTURY_SECONDS, ...options })
+
+/** The same in a query, where there is no null. */
+export const QuerySeconds = (options: Options = {}) =>
+  Type.Integer({ minimum: 0, maximum: CENTURY_SECONDS, ...options })

@@ -1,0 +1,94 @@
+import sensible from '@fastify/sensible'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
+import type { Authenticator } from '../domain/authenticator.ts'
+import type { Vault } from '../vault/vault.ts'
+import { describeRoutes } from './openapi.ts'
+import { parseJsonOnly } from './plugins/json-only.ts'
+import { refuseOtherMethods } from './plugins/other-methods.ts'
+import { answerBrokenRequest, answerProblems } from './plugins/problems.ts'
+import { guardRoutes } from './plugins/scopes.ts'
+import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
+import { accessTokenRoutes } from './routes/access-tokens.ts'
+import type { Readiness } from './routes/service.ts'
+import { serviceRoutes } from './routes/service.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { compileValidator } from './validation.ts'
+
+export interface AppOptions {
+  vault: Vault
+  authenticator: Authenticator
+  ready: Readiness
+  logger: FastifyBaseLogger
+  version: string
+  /** Serve HTTPS; with a client CA, only to clients with a certificate of it. */
+  tls: { cert: string; key: string; clientCa: string | null } | null
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024
+/** An id of 128 characters, each of them percent-encoded. */
+const MOST_PARAMETER_LENGTH = 3 * 128
+const REQUEST_TIMEOUT_MS = 30_000
+
+/** The service over HTTP, for production and for tests. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => uuidv7(),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
+    clientErrorHandler: answerBrokenRequest,
+    https: options.tls && httpsOptions(options.tls),
+  })
+  app.withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(compileValidator)
+  await app.register(sensible)
+  stampAnswers(app)
+  logAnswers(app)
+  parseJsonOnly(app)
+  answerProblems(app)
+  refuseRepeatedHeaders(app)
+  guardRoutes(app, options.authenticator)
+  await describeRoutes(app, options.version)
+  await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
+  await app.register(accessTokenRoutes, { prefix: '/v1', vault: options.vault })
+  await app.register(serviceRoutes, { ready: options.ready })
+  refuseOtherMethods(app)
+  return app
+}
+
+function httpsOptions({ cert, key, clientCa }: NonNullable<AppOptions['tls']>) {
+  return {
+    cert,
+    key,
+    ...(clientCa !== null && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+  }
+}
+
+/** No cache keeps an answer, and each one can be found in the log. */
+function stampAnswers(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.cacheControl('no-store').header('x-request-id', request.id)
+    return Promise.resolve()
+  })
+}
+
+/** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
+function logAnswers(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        key_id: request.caller?.keyId ?? null,
+      },
+      'answered',
+    )
+    return Promise.resolve()
+  })
+}

@@ -1,0 +1,32 @@
+import { Server as HttpsServer } from 'node:https'
+import { isIPv6 } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { StartupError } from '../domain/errors.ts'
+
+const REMEDIES: Record<string, (host: string, port: number) => string> = {
+  EADDRINUSE: (host, port) =>
+    `PORT: ${port} is in use on ${host}: stop what listens there or choose another one, for example PORT=${port + 1}`,
+  EACCES: (_host, port) =>
+    `PORT: ${port} may not be opened by this user: choose one over 1023, for example PORT=8080`,
+  EADDRNOTAVAIL: (host) =>
+    `HOST: ${host} is no address of this machine: choose one that is, for example HOST=127.0.0.1`,
+  ENOTFOUND: (host) =>
+    `HOST: ${host} is unknown: give an address of this machine, for example HOST=127.0.0.1`,
+}
+
+/**
+ * Resolves with the address to call.
+ * @throws StartupError where the address cannot be had
+ */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    const remedy = REMEDIES[(error as NodeJS.ErrnoException).code ?? '']
+    throw remedy === undefined ? error : new StartupError(remedy(host, port))
+  }
+  const address = app.server.address()
+  const bound = typeof address === 'object' && address !== null ? address.port : port
+  const scheme = app.server instanceof HttpsServer ? 'https' : 'http'
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${bound}`
+}

@@ -1,0 +1,128 @@
+import { Type } from 'typebox'
+import { IdParameter } from '../contract/common.ts'
+import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
+import {
+  AccessToken,
+  DeleteQuery,
+  Deleted,
+  FindBody,
+  ListQuery,
+  MinTtlQuery,
+  SaveBody,
+  Token,
+  TokenPage,
+} from '../contract/tokens.ts'
+
+/** What every route that needs a key can answer. */
+const ALWAYS = [401, 403, 500, 503]
+/** What a body can be answered with. */
+const BODY = [400, 413, 415]
+/** What a wish for a fresh access token can be answered with. */
+const FRESH = [404, 409, 502]
+
+function problems(...statuses: number[]) {
+  const documented = Type.Unsafe({ description: 'Problem', content: { [PROBLEM_TYPE]: { schema: Problem } } })
+  return Object.fromEntries([...statuses, ...ALWAYS].map((status) => [status, documented]))
+}
+
+const tokens = { tags: ['tokens'] }
+const accessTokens = { tags: ['access tokens'] }
+
+export const findToken = {
+  ...tokens,
+  operationId: 'findToken',
+  summary: 'Find a token by a partial token',
+  body: FindBody,
+  response: { 200: Token, ...problems(...BODY, ...FRESH) },
+}
+
+export const getToken = {
+  ...tokens,
+  operationId: 'getToken',
+  summary: 'Get a token by its id',
+  params: IdParameter,
+  querystring: MinTtlQuery,
+  response: { 200: Token, ...problems(400, ...FRESH) },
+}
+
+export const saveToken = {
+  ...tokens,
+  operationId: 'saveToken',
+  summary: 'Save a token: update the one that it matches, or make a new one',
+  headers: Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'The ETag last seen.' })) }),
+  body: SaveBody,
+  response: { 200: Token, 201: Token, ...problems(...BODY, 409, 412, 422) },
+}
+
+export const deleteToken = {
+  ...tokens,
+  operationId: 'deleteToken',
+  summary: 'Delete a token',
+  params: IdParameter,
+  response: { 204: Type.Unsafe<undefined>({ description: 'Deleted' }), ...problems(400, 404) },
+}
+
+export const listTokens = {
+  ...tokens,
+  operationId: 'listTokens',
+  summary: 'List tokens, page by page',
+  querystring: ListQuery,
+  response: { 200: TokenPage, ...problems(400) },
+}
+
+export const deleteTokens = {
+  ...tokens,
+  operationId: 'deleteTokens',
+  summary: 'Delete all tokens that a filter passes, or none',
+  querystring: DeleteQuery,
+  response: { 200: Deleted, ...problems(400) },
+}
+
+export const refreshToken = {
+  ...tokens,
+  operationId: 'refreshToken',
+  summary: 'Renew the access token now',
+  params: IdParameter,
+  response: { 200: Token, ...problems(400, ...FRESH) },
+}
+
+export const getAccessToken = {
+  ...accessTokens,
+  operationId: 'getAccessToken',
+  summary: 'A fresh access token, by the id of the token',
+  params: IdParameter,
+  querystring: MinTtlQuery,
+  response: { 200: AccessToken, ...problems(400, ...FRESH) },
+}
+
+export const findAccessToken = {
+  ...accessTokens,
+  operationId: 'findAccessToken',
+  summary: 'A fresh access token, by a partial token',
+  body: FindBody,
+  response: { 200: AccessToken, ...problems(...BODY, ...FRESH) },
+}
+
+const service = { tags: ['service'] }
+const Healthy = Type.Object({ status: Type.Literal('ok') })
+
+export const healthz = {
+  ...service,
+  operationId: 'healthz',
+  summary: 'The process lives',
+  response: { 200: Healthy },
+}
+
+export const readyz = {
+  ...service,
+  operationId: 'readyz',
+  summary: 'It can serve',
+  response: { 200: Healthy, 503: problems()['503'] },
+}
+
+export const openapi = {
+  ...service,
+  operationId: 'openapi',
+  summary: 'This document',
+  response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, description: 'OpenAPI 3.1' }) },
+}

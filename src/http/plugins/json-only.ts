@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify'
+import { VaultError } from '../../domain/errors.ts'
+
+/** Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. */
+export function parseJsonOnly(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    let text: string
+    try {
+      text = decoder.decode(body)
+    } catch {
+      const errors = [{ pointer: '', detail: 'is not UTF-8' }]
+      done(new VaultError('invalid_request', 'The body is not UTF-8.', { errors }))
+      return
+    }
+    void parse(request, text, done)
+  })
+}

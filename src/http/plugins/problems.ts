@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
+import { PROBLEM_TYPE } from '../../contract/problem.ts'
+import type { ErrorFacts } from '../../domain/errors.ts'
+import { VaultError } from '../../domain/errors.ts'
+import type { ProblemCode } from '../problem.ts'
+import { problemOf } from '../problem.ts'
+
+/** Every error leaves as a problem document; only a fault of ours is logged, without the words it came with. */
+export function answerProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError | VaultError, request, reply) => {
+    const { code, detail, facts } = toProblem(error)
+    if (code === 'internal_error') request.log.error({ err: error }, 'request failed')
+    if (code === 'storage_unavailable') request.log.warn({ err: error.cause }, 'storage unavailable')
+    return sendProblem(request, reply, code, detail, facts)
+  })
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
+  )
+}
+
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  code: ProblemCode,
+  detail: string,
+  facts: ErrorFacts = {},
+): FastifyReply {
+  const problem = problemOf(code, detail, request.id, facts)
+  if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
+  if (facts.retryAfterSeconds !== undefined) reply.header('retry-after', facts.retryAfterSeconds)
+  return reply.status(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
+}
+
+const MOST_FAULTS = 20
+
+interface Told {
+  code: ProblemCode
+  detail: string
+  facts?: ErrorFacts
+}
+
+function toProblem(error: FastifyError | VaultError): Told {
+  if (error instanceof VaultError) return { code: error.code, detail: error.message, facts: error.facts }
+  if (error.validation !== undefined) {
+    const errors = error.validation
+      .slice(0, MOST_FAULTS)
+      .map((fault) => faultOf(fault, error.validationContext))
+    return { code: 'invalid_request', detail: 'The request is malformed.', facts: { errors } }
+  }
+  switch (error.statusCode) {
+    case 400:
+      return {
+        code: 'invalid_request',
+        detail: bodyFaults[error.code] ?? 'The request is malformed.',
+        facts: wholeBody,
+      }
+    case 413:
+      return { code: 'payload_too_large', detail: 'A body holds at most 64 KiB.' }
+    case 415:
+      return { code: 'unsupported_media_type', detail: 'Send JSON: Content-Type: application/json.' }
+    default:
+      return { code: 'internal_error', detail: 'The vault failed; its log says why under this request_id.' }
+  }
+}
+
+const wholeBody: ErrorFacts = { errors: [{ pointer: '', detail: 'cannot be read' }] }
+
+const bodyFaults: Record<string, string> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty: send a JSON object.',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not JSON.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is shorter or longer than Content-Length says.',
+}
+
+type Fault = NonNullable<FastifyError['validation']>[number]
+
+/** The field by JSON pointer. Ajv's messages speak of the schema, never of the value. */
+function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Fault, context = 'body') {
+  const extra = keyword === 'additionalProperties' ? params['additionalProperty'] : params['missingProperty']
+  const pointer = typeof extra === 'string' ? `${instancePath}/${escapePointer(extra)}` : instancePath
+  const detail = keyword === 'additionalProperties' ? 'is not a field of this request' : message
+  return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
+}
+
+function escapePointer(name: string): string {
+  return name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
+}
+
+/** What is not even HTTP never becomes a request: it is answered on the bare socket. */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return
+  const [status, reason] = brokenRequests[error.code ?? ''] ?? [400, 'Bad Request']
+  const problem = { ...problemOf('invalid_request', 'This is not a valid HTTP request.', uuidv7()), status }
+  const body = JSON.stringify(problem)
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${reason}`,
+      `Content-Type: ${PROBLEM_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Cache-Control: no-store',
+      `X-Request-Id: ${problem.request_id}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  )
+}
+
+const brokenRequests: Record<string, [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+}

@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { Authenticator } from '../../domain/authenticator.ts'
+import type { Caller, Scope } from '../../domain/caller.ts'
+import { allows } from '../../domain/caller.ts'
+import { VaultError } from '../../domain/errors.ts'
+import { scopeOfRoute } from '../scopes.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    scope?: Scope | 'public'
+  }
+  interface FastifyRequest {
+    /** Null on public routes; ask callerOf for it. */
+    caller: Caller | null
+  }
+}
+
+const BEARER = /^Bearer +(\S+) *$/i
+
+/** Default deny: each route gets its scope from the table, and is answered only after the key was checked for it. */
+export function guardRoutes(app: FastifyInstance, authenticator: Authenticator): void {
+  app.decorateRequest('caller', null)
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const [method = ''] = [route.method].flat()
+    route.config = { ...route.config, scope: route.config?.scope ?? scopeOfRoute(method, route.url) }
+  })
+  // Before the body is parsed: a stranger costs no more than the header.
+  app.addHook('onRequest', async (request) => {
+    const { scope } = request.routeOptions.config
+    if (request.is404 || scope === 'public') return
+    const key = BEARER.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    request.caller = await authenticator.authenticate(key)
+    if (request.caller === null) {
+      throw new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
+    }
+    requireScope(request.caller, scope)
+  })
+}
+
+/** @throws VaultError `insufficient_scope`, also where no scope was declared */
+export function requireScope(caller: Caller, scope: Scope | undefined): void {
+  if (scope !== undefined && allows(caller, scope)) return
+  throw new VaultError('insufficient_scope', `This needs a key with the scope ${scope ?? 'of the route'}.`)
+}
+
+export function callerOf(request: FastifyRequest): Caller {
+  if (request.caller === null) throw new Error('a public route asked for its caller')
+  return request.caller
+}

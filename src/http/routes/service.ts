@@ -1,0 +1,26 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { VaultError } from '../../domain/errors.ts'
+import * as operations from '../operations.ts'
+
+/** Can this replica serve? Rejects with what is in the way. */
+export type Readiness = () => Promise<void>
+
+const RETRY_AFTER_SECONDS = 2
+
+/** What the service says of itself, to anybody. */
+export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> = (app, { ready }, done) => {
+  app.get('/healthz', { schema: operations.healthz }, () => ({ status: 'ok' as const }))
+
+  app.get('/readyz', { schema: operations.readyz }, async () => {
+    try {
+      await ready()
+    } catch (cause) {
+      const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
+      throw new VaultError('storage_unavailable', 'The vault cannot serve just now.', facts, { cause })
+    }
+    return { status: 'ok' as const }
+  })
+
+  app.get('/openapi.json', { schema: operations.openapi }, () => app.swagger())
+  done()
+}

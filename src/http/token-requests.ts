@@ -1,0 +1,116 @@
+import type { DeleteQuery, FindBody, ListQuery, SaveBody } from '../contract/tokens.ts'
+import type { PartialToken } from '../domain/criterion.ts'
+import { VaultError } from '../domain/errors.ts'
+import type { IfVersion } from '../domain/if-version.ts'
+import type { SaveRequest } from '../domain/save.ts'
+import { Secret } from '../domain/secret.ts'
+import type { Page, TokenFilter } from '../domain/token-store.ts'
+
+type Given = string | null | undefined
+
+const text = (given: Given): string | null => (given === '' ? null : (given ?? null))
+
+function secret(given: Given): Secret | null {
+  const value = text(given)
+  return value === null ? null : new Secret(value)
+}
+
+/** A refusal that names the field. */
+export function invalidField(pointer: string, detail: string): VaultError {
+  return new VaultError('invalid_request', 'The request is malformed.', { errors: [{ pointer, detail }] })
+}
+
+function time(pointer: string, given: Given): Date | null {
+  const value = text(given)
+  if (value === null) return null
+  const parsed = new Date(value)
+  const day = Number(value.slice(8, 10))
+  const daysOfMonth = new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate()
+  if (Number.isNaN(parsed.getTime()) || day > daysOfMonth)
+    throw invalidField(pointer, 'is no date of the calendar')
+  return parsed
+}
+
+export function toPartialToken(body: FindBody): PartialToken {
+  return {
+    id: text(body.id),
+    provider: text(body.provider),
+    userName: text(body.user_name),
+    clientId: text(body.client_id),
+    clientSecret: secret(body.client_secret),
+    grantToken: secret(body.grant_token),
+    refreshToken: secret(body.refresh_token),
+    accessToken: secret(body.access_token),
+  }
+}
+
+export function toSaveRequest(body: SaveBody): SaveRequest {
+  const expiresAt = time('/expires_at', body.expires_at)
+  const expiresInSeconds = body.expires_in ?? null
+  if (expiresAt !== null && expiresInSeconds !== null) {
+    throw invalidField('/expires_in', 'must not be given together with expires_at')
+  }
+  return {
+    ...toPartialToken(body),
+    tokenType: text(body.token_type),
+    scope: text(body.scope),
+    redirectUrl: text(body.redirect_url),
+    apiDomain: text(body.api_domain),
+    expiresAt,
+    expiresInSeconds,
+  }
+}
+
+function toFilter(query: ListQuery | DeleteQuery): TokenFilter {
+  return {
+    userName: text(query.user_name),
+    clientId: text(query.client_id),
+    provider: text(query.provider),
+    status: query.status === undefined || query.status === '' ? null : query.status,
+    expiresBefore: time('/expires_before', query.expires_before),
+  }
+}
+
+const DEFAULT_LIMIT = 100
+
+export function toPage(query: ListQuery): Page {
+  const cursor = text(query.cursor)
+  return {
+    filter: toFilter(query),
+    limit: query.limit ?? DEFAULT_LIMIT,
+    after: cursor === null ? null : idOfCursor(cursor),
+  }
+}
+
+/** A filter that passes everything must be asked for by name: a forgotten one deletes nothing. */
+export function toDeleteFilter(query: DeleteQuery): TokenFilter {
+  const filter = toFilter(query)
+  const narrows = Object.values(filter).some((value) => value !== null)
+  if (narrows === (query.all === 'true')) {
+    throw invalidField('/all', 'give either a filter or all=true')
+  }
+  return filter
+}
+
+/** Opaque to callers: the id after which the next page begins. */
+export function cursorOf(id: string): string {
+  return Buffer.from(id, 'utf8').toString('base64url')
+}
+
+function idOfCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString('utf8')
+  if (!/^[A-Za-z0-9._:-]{1,128}$/.test(id) || cursorOf(id) !== cursor) {
+    throw invalidField('/cursor', 'is not a next_cursor of this list')
+  }
+  return id
+}
+
+/** RFC 9110, section 13.1.1: entity tags are versions. */
+export function toIfVersion(header: string | undefined): IfVersion {
+  if (header === undefined) return 'any'
+  if (header.trim() === '*') return 'exists'
+  const tags = header.split(',').map((tag) => /^\s*(?:W\/)?"([^"]*)"\s*$/.exec(tag)?.[1])
+  if (tags.includes(undefined))
+    throw invalidField('/if-match', 'must be * or entity tags in quotes, as in "3"')
+  return tags.map(Number)
+}
