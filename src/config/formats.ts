@@ -1,0 +1,38 @@
+import { Secret } from '../domain/secret.ts'
+
+export interface MasterKey {
+  id: string
+  bytes: Buffer
+}
+
+const KEY_BYTES = 32
+const MASTER_KEY = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/_-]{43}=?)$/
+
+/** `id:base64`, comma-separated; null where one of them is malformed or an id comes twice. */
+export function parseMasterKeys(text: string): MasterKey[] | null {
+  const keys: MasterKey[] = []
+  for (const entry of text.split(',')) {
+    const [, id, base64] = MASTER_KEY.exec(entry.trim()) ?? []
+    if (id === undefined || base64 === undefined || keys.some((key) => key.id === id)) return null
+    const bytes = Buffer.from(base64, 'base64')
+    if (bytes.length !== KEY_BYTES) return null
+    keys.push({ id, bytes })
+  }
+  return keys
+}
+
+const API_KEY = /^tv_[a-z0-9]{3,32}_[A-Za-z0-9_-]{43}$/
+
+export function parseApiKey(text: string): Secret | null {
+  return API_KEY.test(text) ? new Secret(text) : null
+}
+
+const DATABASE_URL = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^@/?#]*)((?:\/[^?#]*)?(?:\?[^#]*)?)$/
+
+/** One URL for each host that is named, as libpq's `postgres://user@one:5432,two:5432/name`. */
+export function parseDatabaseUrls(text: string): string[] | null {
+  const [, before, hosts, after] = DATABASE_URL.exec(text) ?? []
+  if (before === undefined || hosts === undefined || after === undefined) return null
+  const urls = hosts.split(',').map((host) => `${before}${host}${after}`)
+  return urls.every((url) => URL.canParse(url)) ? urls : null
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Reads settings one by one and collects what is wrong with them, so that the operator sees every fault at once. */
+export interface Settings {
+  /** The variable's text, from `NAME_FILE` where that is given; null where it is unset or empty. */
+  text(name: string): string | null
+  integer(name: string, range: { least: number; most: number; fallback: number }): number
+  choice<Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice
+  /** What the text parses to; `parse` returns null for what is no good. Null where it is unset. */
+  parsed<Value>(name: string, parse: (text: string) => Value | null, example: string): Value | null
+  /** The text of the file that the variable names. */
+  file(name: string): string | null
+  fault(name: string, wrong: string, example: string): void
+  faults: readonly string[]
+}
+
+/** Which variables may be given as `NAME_FILE`: those that carry a secret. */
+export function createSettings(env: Environment, secretNames: readonly string[]): Settings {
+  const faults: string[] = []
+  const fault = (name: string, wrong: string, example: string) => {
+    faults.push(`${name}: ${wrong}, for example ${name}=${example}`)
+  }
+
+  const given = (name: string): string | null => {
+    const value = env[name]
+    return value === undefined || value === '' ? null : value
+  }
+  const file = (name: string): string | null => {
+    const path = given(name)
+    if (path === null) return null
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      fault(
+        name,
+        `the file ${path} cannot be read (${String((error as NodeJS.ErrnoException).code)})`,
+        '/run/secrets/name',
+      )
+      return null
+    }
+  }
+  const text = (name: string): string | null => {
+    const fileName = `${name}_FILE`
+    if (!secretNames.includes(name) || given(fileName) === null) return given(name)
+    if (given(name) !== null)
+      fault(fileName, `is given together with ${name}: give one of them`, '/run/secrets/name')
+    const value = file(fileName)?.trim() ?? null
+    return value === '' ? null : value
+  }
+
+  return {
+    text,
+    file,
+    fault,
+    faults,
+    integer(name, { least, most, fallback }) {
+      const value = text(name)
+      if (value === null) return fallback
+      const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN
+      if (number >= least && number <= most) return number
+      fault(name, `must be a whole number from ${least} to ${most}`, String(fallback))
+      return fallback
+    },
+    choice(name, choices, fallback) {
+      const value = text(name)
+      const chosen = choices.find((choice) => choice === value)
+      if (value !== null && chosen === undefined)
+        fault(name, `must be one of ${choices.join(', ')}`, fallback)
+      return chosen ?? fallback
+    },
+    parsed(name, parse, example) {
+      const value = text(name)
+      const result = value === null ? null : parse(value)
+      if (value !== null && result === null) fault(name, 'does not parse', example)
+      return result
+    },
+  }
+}

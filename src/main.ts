@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Config } from './config/config.ts'
+import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
+import { createMasterKeys } from './crypto/master-keys.ts'
+import type { Clock } from './domain/clock.ts'
+import { createApp } from './http/app.ts'
+import { listen } from './http/listen.ts'
+import type { Backing } from './open-backing.ts'
+import { openBacking } from './open-backing.ts'
+import { loadProviders } from './providers/load-providers.ts'
+import { createProviders } from './providers/providers.ts'
+import { createDataKeyStore } from './store/data-key-store.ts'
+import type { Database } from './store/database.ts'
+import { createDatabase } from './store/database.ts'
+import { checkSchema, migrate } from './store/migrate.ts'
+import { ensureNamespace } from './store/namespaces.ts'
+import { createPostgresTokenStore } from './store/postgres-token-store.ts'
+import { createLogObserver } from './telemetry/observer.ts'
+import { createBootstrapAuthenticator } from './vault/bootstrap-key.ts'
+import { createRefresher } from './vault/refresher.ts'
+import { createRenewals } from './vault/renewals.ts'
+import { createVault } from './vault/vault.ts'
+import { VERSION } from './version.ts'
+import { waitForDatabase } from './wait-for-database.ts'
+
+/** A service that serves. */
+export interface Service {
+  url: string
+  backing: Backing
+  /** Stops taking requests, finishes those under way and the renewals in flight, and stops what it started. */
+  close(): Promise<void>
+}
+
+interface Parts {
+  config: Config
+  log: Logger
+  backing: Backing
+  callers: Database
+  renewing: Database
+}
+
+const CALLER_CONNECTIONS = 16
+const RENEWAL_CONNECTIONS = 8
+
+const clock: Clock = {
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, signal && { signal }).catch(() => undefined),
+}
+
+/**
+ * Composes the service and starts it.
+ * @throws StartupError with what the operator has to mend
+ */
+export async function serve(config: Config, log: Logger, ephemeral: boolean): Promise<Service> {
+  const providers = createProviders(loadProviders(config.providers))
+  const backing = await openBacking(config, ephemeral)
+  const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
+  const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
+  try {
+    await waitForDatabase(callers)
+    await (backing.embeddedIn === null ? checkSchema(callers.db) : migrate(callers.db))
+    return await compose({ config, log, backing, callers, renewing }, providers)
+  } catch (error) {
+    await Promise.all([callers.close(), renewing.close()])
+    await backing.close()
+    throw error
+  }
+}
+
+function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
+  const onLost = (err: Error) => {
+    log.warn({ err, pool: name }, 'a database connection was lost')
+  }
+  return createDatabase({ urls, size, name, onLost })
+}
+
+async function compose(parts: Parts, providers: ReturnType<typeof createProviders>): Promise<Service> {
+  const { config, log, backing, callers, renewing } = parts
+  const dataKeys = createDataKeyStore(callers.db)
+  const masterKeys = createMasterKeys(backing.masterKeys)
+  await checkMasterKeys(dataKeys, masterKeys)
+  const keyring = createKeyring(dataKeys, masterKeys, Date.now)
+  const namespaceId = await ensureNamespace(callers.db, 'default')
+  await keyring.keysOf(namespaceId)
+
+  const store = createPostgresTokenStore(callers.db, renewing.db, keyring)
+  const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
+  const observer = createLogObserver(log)
+  const renewals = createRenewals({ store, providers, policy, clock, observer })
+  const refresher = createRefresher({ renewals, observer, concurrency: config.refreshConcurrency })
+  const app = await createApp({
+    vault: createVault({ store, providers, renewals, policy, clock }),
+    authenticator: createBootstrapAuthenticator(backing.bootstrapKey, namespaceId),
+    async ready() {
+      await callers.ping()
+      await checkSchema(callers.db)
+      await keyring.keysOf(namespaceId)
+    },
+    logger: log,
+    version: VERSION,
+    tls: config.tls,
+  })
+  const url = await listen(app, config.host, config.port)
+  if (config.refresher) refresher.start()
+  return {
+    url,
+    backing,
+    async close() {
+      await app.close()
+      refresher.stop()
+      await renewals.settled()
+      await Promise.all([callers.close(), renewing.close()])
+      await backing.close()
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import type { DestinationStream, Logger } from 'pino'
+import { pino } from 'pino'
+
+/**
+ * The service's log, JSON lines on standard output. Objects are logged by an allow-list of fields; of an error only
+ * its name, its code and where it was thrown: what it says may hold a value, or SQL.
+ */
+export function createLogger(level: string, destination: DestinationStream = pino.destination(1)): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: (error: unknown) => describeError(error) },
+  }
+  return pino(options, destination)
+}
+
+const MOST_FRAMES = 12
+const MOST_CAUSES = 3
+
+function describeError(error: unknown, depth = 0): Record<string, unknown> {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  const { cause } = error
+  return {
+    name: error.name,
+    ...code,
+    stack: frames.slice(0, MOST_FRAMES).map((line) => line.trim()),
+    ...(cause !== undefined && depth < MOST_CAUSES && { cause: describeError(cause, depth + 1) }),
+  }
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto'
+
+/** A person who uses the CRM: the SDK's user name is `email:zgid`. */
+export interface ZohoUser {
+  email: string
+  zgid: string
+}
+
+export interface GrantPolicy {
+  lifetimeSeconds: number
+  /** Each refresh replaces the refresh token, and a replaced one that comes again kills its whole family. */
+  rotates: boolean
+  /** More refreshes of one refresh token than `count` within the window are refused; null allows any number. */
+  limit: { count: number; windowSeconds: number } | null
+}
+
+export type Verdict =
+  | { error: 'invalid_code' | 'invalid_client' | 'invalid_client_secret' | 'throttled' }
+  | { accessToken: string; refreshToken?: string }
+
+interface Family {
+  clientId: string
+  user: ZohoUser
+  /** The refresh token that works; null once revoked. */
+  current: string | null
+  refreshedAtMs: number[]
+}
+
+const token = (prefix: string) =>
+  `${prefix}.${randomBytes(16).toString('hex')}.${randomBytes(16).toString('hex')}`
+
+/** What Zoho knows: clients, users, authorization codes, refresh and access tokens. */
+export class ZohoGrants {
+  readonly policy: GrantPolicy = { lifetimeSeconds: 3600, rotates: false, limit: null }
+  readonly #clients = new Map<string, string>()
+  readonly #codes = new Map<string, { clientId: string; user: ZohoUser }>()
+  readonly #families = new Map<string, Family>()
+  readonly #accessTokens = new Map<string, { user: ZohoUser; expiresAtMs: number }>()
+
+  addClient(id: string, secret: string): void {
+    this.#clients.set(id, secret)
+  }
+
+  createCode(clientId: string, user: ZohoUser): string {
+    const code = token('1000')
+    this.#codes.set(code, { clientId, user })
+    return code
+  }
+
+  createRefreshToken(clientId: string, user: ZohoUser): string {
+    const refreshToken = token('1000')
+    this.#families.set(refreshToken, { clientId, user, current: refreshToken, refreshedAtMs: [] })
+    return refreshToken
+  }
+
+  /** False for a refresh token that Zoho has never seen. */
+  revoke(refreshToken: string): boolean {
+    const family = this.#families.get(refreshToken)
+    if (family !== undefined) family.current = null
+    return family !== undefined
+  }
+
+  /** Whose access token it is; null for an unknown or expired one. */
+  userOf(accessToken: string): ZohoUser | null {
+    const known = this.#accessTokens.get(accessToken)
+    return known !== undefined && known.expiresAtMs > Date.now() ? known.user : null
+  }
+
+  exchange(clientId: string, secret: string, code: string): Verdict {
+    const refusal = this.#refusalOf(clientId, secret)
+    if (refusal !== null) return { error: refusal }
+    const known = this.#codes.get(code)
+    this.#codes.delete(code)
+    if (known?.clientId !== clientId) return { error: 'invalid_code' }
+    const refreshToken = this.createRefreshToken(clientId, known.user)
+    return { accessToken: this.#issue(known.user), refreshToken }
+  }
+
+  refresh(clientId: string, secret: string, refreshToken: string): Verdict {
+    const refusal = this.#refusalOf(clientId, secret)
+    if (refusal !== null) return { error: refusal }
+    const family = this.#families.get(refreshToken)
+    if (family?.clientId !== clientId || family.current === null) return { error: 'invalid_code' }
+    if (family.current !== refreshToken) {
+      family.current = null
+      return { error: 'invalid_code' }
+    }
+    if (this.#isOverLimit(family)) return { error: 'throttled' }
+    family.refreshedAtMs.push(Date.now())
+    const accessToken = this.#issue(family.user)
+    return this.policy.rotates ? { accessToken, refreshToken: this.#rotate(family) } : { accessToken }
+  }
+
+  #refusalOf(clientId: string, secret: string): 'invalid_client' | 'invalid_client_secret' | null {
+    if (!this.#clients.has(clientId)) return 'invalid_client'
+    return this.#clients.get(clientId) === secret ? null : 'invalid_client_secret'
+  }
+
+  #isOverLimit(family: Family): boolean {
+    const { limit } = this.policy
+    if (limit === null) return false
+    const since = Date.now() - limit.windowSeconds * 1000
+    return family.refreshedAtMs.filter((at) => at > since).length >= limit.count
+  }
+
+  #issue(user: ZohoUser): string {
+    const accessToken = token('1000')
+    this.#accessTokens.set(accessToken, {
+      user,
+      expiresAtMs: Date.now() + this.policy.lifetimeSeconds * 1000,
+    })
+    return accessToken
+  }
+
+  #rotate(family: Family): string {
+    const next = token('1000')
+    family.current = next
+    this.#families.set(next, family)
+    return next
+  }
+}

@@ -1,0 +1,100 @@
+import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Token } from '../../src/contract/tokens.ts'
+import type { Problem } from '../../src/contract/problem.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import { serve } from '../../src/main.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { generateApiKey } from '../../src/vault/bootstrap-key.ts'
+
+/** What a test reads of an answer: a token, a problem, or what else the route gives. */
+export type Body = Partial<Token> &
+  Partial<Problem> & { tokens?: Token[]; next_cursor?: string; deleted?: number }
+
+export interface Answer {
+  status: number
+  headers: Headers
+  body: Body
+  text: string
+}
+
+/** A service of the test's own, called over HTTP. */
+export interface TestVault {
+  url: string
+  key: string
+  masterKeys: string
+  /** Everything that it logged. */
+  log(): string
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  save(body: object, headers?: Record<string, string>): Promise<Answer>
+  find(body: object): Promise<Answer>
+  close(): Promise<void>
+}
+
+export interface TestVaultOptions {
+  databaseUrl: string
+  env?: Record<string, string>
+  /** What the providers file holds. */
+  providers?: object
+}
+
+export async function startVault({ databaseUrl, env = {}, providers }: TestVaultOptions): Promise<TestVault> {
+  const key = env['TOKEN_VAULT_BOOTSTRAP_KEY'] ?? generateApiKey('bootstrap')
+  const masterKeys = env['TOKEN_VAULT_MASTER_KEYS'] ?? generateMasterKey('k1')
+  const folder = mkdtempSync(join(tmpdir(), 'vault-test-'))
+  const file = join(folder, 'providers.json')
+  if (providers !== undefined) writeFileSync(file, JSON.stringify(providers))
+  const config = readConfig({
+    PORT: '0',
+    DATABASE_URL: databaseUrl,
+    LOG_LEVEL: 'trace',
+    ...env,
+    TOKEN_VAULT_BOOTSTRAP_KEY: key,
+    TOKEN_VAULT_MASTER_KEYS: masterKeys,
+    ...(providers !== undefined && { TOKEN_VAULT_PROVIDERS_FILE: file }),
+  })
+  rmSync(folder, { recursive: true })
+  const lines: string[] = []
+  const logger = createLogger(config.logLevel, { write: (line) => lines.push(line) })
+  const service = await serve(config, logger, false)
+  const call = callerOf(service.url, key)
+  return {
+    url: service.url,
+    key,
+    masterKeys,
+    log: () => lines.join(''),
+    call,
+    save: (body, headers) => call('POST', '/v1/tokens', body, headers),
+    find: (body) => call('POST', '/v1/tokens/find', body),
+    close: () => service.close(),
+  }
+}
+
+function callerOf(url: string, key: string) {
+  return async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const json = response.headers.get('content-type')?.includes('json') === true
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json ? (JSON.parse(text) as Body) : {},
+      text,
+    }
+  }
+}
