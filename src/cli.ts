@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
+import { examine } from './doctor.ts'
 import { StartupError } from './domain/errors.ts'
 import { greeting } from './greeting.ts'
 import { serve } from './main.ts'
@@ -15,6 +16,7 @@ const USAGE = `token-vault [command]
   serve               serve (the default)
     --ephemeral       on an embedded Postgres that is gone afterwards
   migrate             bring the schema of the database up to date
+  doctor              try each part that a start needs, and say what to do
 
 Settings are environment variables: see docs/settings.md.`
 
@@ -30,6 +32,7 @@ async function run(): Promise<void> {
   const config = readConfig()
   if (command === 'serve') await runService(config, ephemeral)
   else if (command === 'migrate') await migrateSchema(config)
+  else if (command === 'doctor') await examine(config, createLogger(config.logLevel), console.log)
   else throw new StartupError(`${command}: there is no such command.\n\n${USAGE}`)
 }
 
@@ -53,7 +56,7 @@ async function runService(config: Config, ephemeral: boolean): Promise<void> {
   const stop = stopSignal()
   const service = await Promise.race([serve(config, log, ephemeral), stop])
   if (service === 'stop') return
-  console.log(greeting(service.url, service.backing))
+  console.log(greeting(service))
   await stop
   log.info('stopping')
   await Promise.race([service.close(), sleep(MOST_STOPPING_MS)])
@@ -68,7 +71,7 @@ try {
   await run()
   process.exit(0)
 } catch (error) {
-  if (!(error instanceof StartupError)) throw error
-  for (const fault of error.faults) console.error(fault)
+  if (error instanceof StartupError) for (const fault of error.faults) console.error(fault)
+  else createLogger('fatal').fatal({ err: error }, 'token-vault failed: please report this')
   process.exit(1)
 }

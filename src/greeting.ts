@@ -1,12 +1,17 @@
-import type { Backing } from './open-backing.ts'
+import type { Secret } from './domain/secret.ts'
 
-/** What the terminal shows when the service serves; the API key only at the first start. */
-export function greeting(url: string, backing: Backing): string {
-  const { embeddedIn, isNewKey, bootstrapKey } = backing
+interface Greeted {
+  url: string
+  embeddedIn: string | null
+  newKey: Secret | null
+}
+
+/** What the terminal shows when the service serves; the API key only at the start that made it. */
+export function greeting({ url, embeddedIn, newKey }: Greeted): string {
   const lines = [`token-vault serves on ${url} (API: ${url}/docs)`]
   if (embeddedIn !== null) lines.push(`Its data is kept by an embedded Postgres in ${embeddedIn}`)
-  if (isNewKey && bootstrapKey !== null) {
-    const key = bootstrapKey.reveal()
+  if (newKey !== null) {
+    const key = newKey.reveal()
     lines.push(
       '',
       `The first API key, shown this once: ${key}`,

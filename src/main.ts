@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
 import type { Clock } from './domain/clock.ts'
+import type { Secret } from './domain/secret.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 import type { Backing } from './open-backing.ts'
@@ -27,7 +28,10 @@ import { waitForDatabase } from './wait-for-database.ts'
 /** A service that serves. */
 export interface Service {
   url: string
-  backing: Backing
+  /** Where an embedded Postgres keeps the data; null for one that the operator runs. */
+  embeddedIn: string | null
+  /** The first API key, at the start that generated it. */
+  newKey: Secret | null
   /** Stops taking requests, finishes those under way and the renewals in flight, and stops what it started. */
   close(): Promise<void>
 }
@@ -59,7 +63,7 @@ export async function serve(config: Config, log: Logger, ephemeral: boolean): Pr
   const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
   try {
     await waitForDatabase(callers)
-    await (backing.embeddedIn === null ? checkSchema(callers.db) : migrate(callers.db))
+    await prepareSchema(callers, backing)
     return await compose({ config, log, backing, callers, renewing }, providers)
   } catch (error) {
     await Promise.all([callers.close(), renewing.close()])
@@ -68,7 +72,13 @@ export async function serve(config: Config, log: Logger, ephemeral: boolean): Pr
   }
 }
 
-function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
+/** The embedded Postgres is the service's own to migrate; any other one is only checked. */
+export async function prepareSchema({ db }: Database, { embeddedIn }: Backing): Promise<void> {
+  await (embeddedIn === null ? checkSchema(db) : migrate(db))
+}
+
+/** Connections to the backing's Postgres; those that break while idle are logged. */
+export function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
   const onLost = (err: Error) => {
     log.warn({ err, pool: name }, 'a database connection was lost')
   }
@@ -84,6 +94,7 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
   const namespaceId = await ensureNamespace(callers.db, 'default')
   await keyring.keysOf(namespaceId)
 
+  const bootstrap = backing.bootstrapKey()
   const store = createPostgresTokenStore(callers.db, renewing.db, keyring)
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
   const observer = createLogObserver(log)
@@ -91,7 +102,7 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
   const refresher = createRefresher({ renewals, observer, concurrency: config.refreshConcurrency })
   const app = await createApp({
     vault: createVault({ store, providers, renewals, policy, clock }),
-    authenticator: createBootstrapAuthenticator(backing.bootstrapKey, namespaceId),
+    authenticator: createBootstrapAuthenticator(bootstrap.key, namespaceId),
     async ready() {
       await callers.ping()
       await checkSchema(callers.db)
@@ -105,7 +116,8 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
   if (config.refresher) refresher.start()
   return {
     url,
-    backing,
+    embeddedIn: backing.embeddedIn,
+    newKey: bootstrap.isNew ? bootstrap.key : null,
     async close() {
       await app.close()
       refresher.stop()
