@@ -2,11 +2,11 @@ import { generateMasterKey } from './crypto/master-keys.ts'
 import { parseMasterKeys } from './config/formats.ts'
 import type { MasterKey } from './config/formats.ts'
 import type { Config } from './config/config.ts'
+import { generateApiKey } from './domain/api-key.ts'
 import { Secret } from './domain/secret.ts'
 import type { DataFolder } from './store/data-folder.ts'
 import { openDataFolder } from './store/data-folder.ts'
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts'
-import { generateApiKey } from './vault/bootstrap-key.ts'
 
 /** The Postgres to use, and the keys that go with it. */
 export interface Backing {

@@ -1,3 +1,4 @@
+import { apiKeyId } from '../domain/api-key.ts'
 import { Secret } from '../domain/secret.ts'
 
 export interface MasterKey {
@@ -21,10 +22,8 @@ export function parseMasterKeys(text: string): MasterKey[] | null {
   return keys
 }
 
-const API_KEY = /^tv_[a-z0-9]{3,32}_[A-Za-z0-9_-]{43}$/
-
 export function parseApiKey(text: string): Secret | null {
-  return API_KEY.test(text) ? new Secret(text) : null
+  return apiKeyId(text) === null ? null : new Secret(text)
 }
 
 const DATABASE_URL = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^@/?#]*)((?:\/[^?#]*)?(?:\?[^#]*)?)$/

@@ -116,7 +116,7 @@ export function ambiguousMatch(ids: string[]): VaultError {
   )
 }
 
-export function conflict(owner: { id: string }): VaultError {
+function conflict(owner: { id: string }): VaultError {
   return new VaultError(
     'conflict',
     'The save names an identity that belongs to another token, or would change one.',

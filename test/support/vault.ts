@@ -7,7 +7,7 @@ import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { serve } from '../../src/main.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { generateApiKey } from '../../src/vault/bootstrap-key.ts'
+import { generateApiKey } from '../../src/domain/api-key.ts'
 
 /** What a test reads of an answer: a token, a problem, or what else the route gives. */
 export type Body = Partial<Token> &
