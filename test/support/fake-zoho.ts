@@ -21,8 +21,8 @@ export interface ZohoCall {
   userAgent: string
   /** The refresh or grant token presented, or the access token of an API call. */
   token: string | null
-  /** Did the API call bring a good access token? */
-  authorized: boolean | null
+  /** Whose access token an API call brought; null for one that is no good. */
+  user: string | null
 }
 
 const SDK_AGENT = /\bgot\b|python/i
@@ -113,10 +113,9 @@ export class FakeZoho {
     const kind = kindOf(path, form)
     const bearer = /^Zoho-oauthtoken (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? null
     const token = form.get('refresh_token') ?? form.get('code') ?? form.get('token') ?? bearer
-    const isApi = kind === 'users' || kind === 'org' || kind === 'other'
-    const authorized = isApi ? bearer !== null && this.grants.userOf(bearer) !== null : null
+    const user = bearer === null ? null : (this.grants.userOf(bearer)?.email ?? null)
     const by = SDK_AGENT.test(userAgent) ? 'sdk' : 'vault'
-    const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, authorized }
+    const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, user }
     this.calls.push(call)
     return call
   }

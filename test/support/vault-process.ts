@@ -33,7 +33,7 @@ export interface VaultProcess {
 }
 
 /** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

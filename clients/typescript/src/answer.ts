@@ -1,0 +1,53 @@
+import { TokenVaultError } from './errors.ts'
+import type { TokenVaultErrorFacts } from './errors.ts'
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
+/** Whole seconds of a Retry-After header, given in seconds or as a date. */
+function retryAfterOf(response: Response): number | undefined {
+  const header = response.headers.get('retry-after')
+  if (header === null) return undefined
+  const seconds = /^\d+$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - Date.now()) / 1000)
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
+}
+
+function factsOf(response: Response, problem: Record<string, unknown>): TokenVaultErrorFacts {
+  return {
+    requestId: textOf(problem['request_id']) ?? response.headers.get('x-request-id') ?? undefined,
+    tokenId: textOf(problem['token_id']),
+    matches: problem['matches'] as string[] | undefined,
+    retryAfterSeconds: retryAfterOf(response),
+    errors: problem['errors'] as { pointer: string; detail: string }[] | undefined,
+  }
+}
+
+function notTheVault(response: Response, origin: string): TokenVaultError {
+  const detail = `${origin} answered ${response.status} with something that is not a token vault's: is the url right?`
+  return new TokenVaultError(response.status, 'invalid_answer', detail, factsOf(response, {}))
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The JSON that the vault answered, null for 204. Throws a TokenVaultError for a problem document and for whatever
+ * is not the vault's, such as a proxy's page.
+ */
+export function readAnswer(response: Response, text: string, origin: string): unknown {
+  if (response.status === 204) return null
+  const body = parse(text)
+  if (!isObject(body)) throw notTheVault(response, origin)
+  if (response.ok) return body
+  const code = textOf(body['code'])
+  if (code === undefined) throw notTheVault(response, origin)
+  const detail = textOf(body['detail']) ?? textOf(body['title']) ?? code
+  throw new TokenVaultError(response.status, code, detail, factsOf(response, body))
+}

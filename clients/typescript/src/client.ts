@@ -1,0 +1,147 @@
+import { TokenVaultError } from './errors.ts'
+import { agedBy, deleteManyPath, listPath, tokenPath, withQuery } from './requests.ts'
+import { Transport } from './transport.ts'
+import type { TokenVaultClientOptions } from './transport.ts'
+import type {
+  AccessToken,
+  CodeToExchange,
+  FreshOptions,
+  ListOptions,
+  PartialToken,
+  SaveOptions,
+  Token,
+  TokenFilter,
+  TokenToSave,
+} from './types.ts'
+
+/**
+ * One token vault, as one API key sees it. Every method rejects with a TokenVaultError. Reads, saves and deletes
+ * by id are tried again while the vault is away or overloaded, within `retryForMs`; the rest is sent once.
+ */
+export interface TokenVaultClient {
+  /** The token that a partial one names, or null where there is none. Several: `ambiguous_match` with their ids. */
+  find(partial: PartialToken, options?: FreshOptions): Promise<Token | null>
+  /** The token of an id, or null. */
+  get(id: string, options?: FreshOptions): Promise<Token | null>
+  /** Updates the token that this one matches, else adds it; resolves with the token as it now is. */
+  save(token: TokenToSave, options?: SaveOptions): Promise<Token>
+  /** Resolves with false where there was no such token. */
+  delete(id: string): Promise<boolean>
+  /** Deletes all tokens that the filter passes, or none; resolves with their number. `{ all: true }` passes all. */
+  deleteMany(filter: TokenFilter | { all: true }): Promise<number>
+  /** Every token that the filter passes, fetched a page at a time. */
+  list(options?: ListOptions): AsyncGenerator<Token, void, undefined>
+  /** An access token with at least `minTtl` seconds left (60 by default), by id or by a partial token. */
+  accessToken(idOrPartial: string | PartialToken, options?: FreshOptions): Promise<AccessToken>
+  /** Renews now; resolves with the token. Rejects where the provider refuses or can't be reached. */
+  refresh(id: string): Promise<Token>
+  /** Trades an authorization code at the provider and keeps the result. */
+  exchange(code: CodeToExchange): Promise<Token>
+  /** Revokes the refresh token at the provider, then deletes the token. */
+  revoke(id: string): Promise<void>
+}
+
+/** Resolves with `absent` where the vault answers that there is no such token. */
+async function unlessNotFound<T, A>(absent: A, ask: () => Promise<T>): Promise<T | A> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof TokenVaultError && error.code === 'not_found') return absent
+    throw error
+  }
+}
+
+class HttpTokenVaultClient implements TokenVaultClient {
+  readonly #transport: Transport
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  async find(partial: PartialToken, { minTtl }: FreshOptions = {}): Promise<Token | null> {
+    const body = () => ({ ...partial, min_ttl: minTtl })
+    return unlessNotFound(null, () => this.#read<Token>('POST', '/v1/tokens/find', body))
+  }
+
+  async get(id: string, { minTtl }: FreshOptions = {}): Promise<Token | null> {
+    return unlessNotFound(null, () => this.#read<Token>('GET', withQuery(tokenPath(id), { min_ttl: minTtl })))
+  }
+
+  async save(token: TokenToSave, { ifMatch }: SaveOptions = {}): Promise<Token> {
+    // Sent twice, a conditional save would fail for having succeeded.
+    const condition = ifMatch === undefined ? {} : { headers: { 'if-match': `"${ifMatch}"` } }
+    const body = (elapsedSeconds: number) => agedBy(token, elapsedSeconds)
+    const call = { method: 'POST' as const, path: '/v1/tokens', body, repeatable: ifMatch === undefined }
+    return (await this.#transport.send({ ...call, ...condition })) as Token
+  }
+
+  async delete(id: string): Promise<boolean> {
+    return unlessNotFound(false, async () => {
+      await this.#transport.send({ method: 'DELETE', path: tokenPath(id), repeatable: true })
+      return true
+    })
+  }
+
+  async deleteMany(filter: TokenFilter | { all: true }): Promise<number> {
+    const call = { method: 'DELETE' as const, path: deleteManyPath(filter), repeatable: false }
+    return ((await this.#transport.send(call)) as { deleted: number }).deleted
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<Token, void, undefined> {
+    let cursor: string | undefined
+    do {
+      const page = await this.#read<{ tokens: Token[]; next_cursor?: string | null }>(
+        'GET',
+        listPath(options, cursor),
+      )
+      yield* page.tokens
+      cursor = page.next_cursor ?? undefined
+    } while (cursor !== undefined)
+  }
+
+  async accessToken(idOrPartial: string | PartialToken, { minTtl }: FreshOptions = {}): Promise<AccessToken> {
+    if (typeof idOrPartial === 'string') {
+      return this.#read('GET', withQuery(`${tokenPath(idOrPartial)}/access-token`, { min_ttl: minTtl }))
+    }
+    return this.#read('POST', '/v1/access-token', () => ({ ...idOrPartial, min_ttl: minTtl }))
+  }
+
+  async refresh(id: string): Promise<Token> {
+    return (await this.#sendOnce(`${tokenPath(id)}/refresh`)) as Token
+  }
+
+  async exchange(code: CodeToExchange): Promise<Token> {
+    return (await this.#sendOnce('/v1/tokens/exchange', code)) as Token
+  }
+
+  async revoke(id: string): Promise<void> {
+    await this.#sendOnce(`${tokenPath(id)}/revoke`)
+  }
+
+  async #read<T>(method: 'GET' | 'POST', path: string, body?: () => object): Promise<T> {
+    return (await this.#transport.send({ method, path, ...(body && { body }), repeatable: true })) as T
+  }
+
+  #sendOnce(path: string, body?: object): Promise<unknown> {
+    return this.#transport.send({
+      method: 'POST',
+      path,
+      ...(body && { body: () => body }),
+      repeatable: false,
+    })
+  }
+}
+
+/**
+ * A client of the token vault at `url`.
+ *
+ * ```ts
+ * const vault = createTokenVaultClient({ url: 'http://127.0.0.1:8080', apiKey })
+ * const token = await vault.find({ user_name: 'ann@example.com:1' }, { minTtl: 60 })
+ * ```
+ *
+ * Throws a TypeError for a url or an API key that can't be one.
+ */
+export function createTokenVaultClient(options: TokenVaultClientOptions): TokenVaultClient {
+  return new HttpTokenVaultClient(new Transport(options))
+}

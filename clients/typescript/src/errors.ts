@@ -1,0 +1,45 @@
+/** What an error says beyond its status and code; each a field of the service's problem document. */
+export interface TokenVaultErrorFacts {
+  requestId?: string | undefined
+  tokenId?: string | undefined
+  matches?: string[] | undefined
+  retryAfterSeconds?: number | undefined
+  errors?: { pointer: string; detail: string }[] | undefined
+  cause?: unknown
+}
+
+/**
+ * The vault refused, or could not be asked. `code` is the service's own (`not_found`, `reauth_required`,
+ * `insufficient_scope`, …) or one of the client's, with status 0: `unreachable` (no connection, or it broke),
+ * `timeout` (no answer in time) and `invalid_answer` (something answered that is not a token vault; here with the
+ * status that it answered). Carries no secret and no API key.
+ */
+export class TokenVaultError extends Error {
+  override readonly name = 'TokenVaultError'
+  /** HTTP status; 0 where there was no answer. */
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  /** Finds the request in the vault's log. */
+  readonly requestId: string | undefined
+  /** The token that owns the identity, for `conflict`. */
+  readonly tokenId: string | undefined
+  /** Ids of the tokens that match, for `ambiguous_match`. */
+  readonly matches: string[] | undefined
+  /** After how many seconds a retry makes sense. */
+  readonly retryAfterSeconds: number | undefined
+  /** Where the request is wrong, by JSON pointer, for `invalid_request`. */
+  readonly errors: { pointer: string; detail: string }[] | undefined
+
+  constructor(status: number, code: string, detail: string, facts: TokenVaultErrorFacts = {}) {
+    super(detail, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.status = status
+    this.code = code
+    this.detail = detail
+    this.requestId = facts.requestId
+    this.tokenId = facts.tokenId
+    this.matches = facts.matches
+    this.retryAfterSeconds = facts.retryAfterSeconds
+    this.errors = facts.errors
+  }
+}

@@ -1,0 +1,186 @@
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createTokenVaultClient, TokenVaultError } from '../src/index.ts'
+import type { TokenVaultClient } from '../src/index.ts'
+import { FakeVault, problem } from './fake-vault.ts'
+
+const apiKey = `tv_app_${'k'.repeat(43)}`
+let vault: FakeVault
+let client: TokenVaultClient
+
+beforeEach(async () => {
+  vault = await new FakeVault().start()
+  client = createTokenVaultClient({ url: vault.url, apiKey })
+})
+
+afterEach(async () => {
+  await vault.stop()
+})
+
+async function failureOf(promise: Promise<unknown>): Promise<TokenVaultError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(TokenVaultError)
+  return error as TokenVaultError
+}
+
+describe('a request', () => {
+  test('bears the API key and asks for the life wanted', async () => {
+    vault.put({ id: 'a', user_name: 'ann' })
+    expect(await client.find({ user_name: 'ann' }, { minTtl: 60 })).toMatchObject({ id: 'a' })
+    expect(await client.get('a', { minTtl: 30 })).toMatchObject({ id: 'a' })
+    const [find, get] = vault.requests
+    expect(find).toMatchObject({ body: { user_name: 'ann', min_ttl: 60 }, authorization: `Bearer ${apiKey}` })
+    expect(get?.query.get('min_ttl')).toBe('30')
+  })
+
+  test('keeps the path before /v1 and drops the slash', async () => {
+    await createTokenVaultClient({ url: `${vault.url}/vault/`, apiKey }).get('a')
+    expect(vault.requests[0]?.path).toBe('/vault/v1/tokens/a')
+  })
+
+  test('uses the fetch that it was given', async () => {
+    const asked: unknown[] = []
+    const fetch = (input: unknown) => {
+      asked.push(input)
+      return Promise.resolve(Response.json({ deleted: 2 }))
+    }
+    const other = createTokenVaultClient({ url: 'https://vault.example', apiKey, fetch })
+    expect(await other.deleteMany({ provider: 'zoho' })).toBe(2)
+    expect(asked).toEqual(['https://vault.example/v1/tokens?provider=zoho'])
+  })
+
+  test('goes to the path of each call', async () => {
+    vault.next({ status: 200, body: {} }, { status: 200, body: {} }, { status: 200, body: {} })
+    await client.accessToken('a', { minTtl: 5 })
+    await client.accessToken({ user_name: 'ann' })
+    await client.refresh('a')
+    vault.next({ status: 201, body: {} }, { status: 204 })
+    await client.exchange({ client_id: 'c', grant_token: 'g' })
+    await client.revoke('a')
+    expect(vault.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /v1/tokens/a/access-token',
+      'POST /v1/access-token',
+      'POST /v1/tokens/a/refresh',
+      'POST /v1/tokens/exchange',
+      'POST /v1/tokens/a/revoke',
+    ])
+  })
+
+  test('saves under a condition when a version is given', async () => {
+    vault.put({ id: 'a' })
+    await client.save({ id: 'a', scope: 'x' }, { ifMatch: 3 })
+    expect(vault.requests[0]?.headers['if-match']).toBe('"3"')
+  })
+})
+
+describe('what is not there', () => {
+  test('is null for a find and a get, false for a delete', async () => {
+    expect(await client.find({ user_name: 'nobody' })).toBeNull()
+    expect(await client.get('nothing')).toBeNull()
+    expect(await client.delete('nothing')).toBe(false)
+  })
+
+  test.each(['', '..', '.', 'a/b', 'a?b', 'é', 'a'.repeat(129)])(
+    'is every id that no token can have: %s',
+    async (id) => {
+      expect(await client.get(id)).toBeNull()
+      expect(await client.delete(id)).toBe(false)
+      expect(vault.requests).toHaveLength(0)
+    },
+  )
+
+  test('is an error where a token is needed', async () => {
+    expect(await failureOf(client.accessToken('nothing'))).toMatchObject({ status: 404, code: 'not_found' })
+  })
+})
+
+describe('a list', () => {
+  test('fetches page after page until the last', async () => {
+    for (const id of ['a', 'b', 'c', 'd', 'e']) vault.put({ id })
+    const ids: string[] = []
+    for await (const token of client.list({ limit: 2, status: 'active' })) ids.push(token.id)
+    expect(ids).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(vault.requests.map(({ query }) => query.get('status'))).toEqual(['active', 'active', 'active'])
+  })
+
+  test('fetches no page that nobody asks for', async () => {
+    for (const id of ['a', 'b', 'c']) vault.put({ id })
+    for await (const token of client.list({ limit: 1 })) {
+      expect(token.id).toBe('a')
+      break
+    }
+    expect(vault.requests).toHaveLength(1)
+  })
+
+  test('gives a date as RFC 3339', async () => {
+    for await (const token of client.list({ expires_before: new Date(0) })) expect(token).toBeUndefined()
+    expect(vault.requests[0]?.query.get('expires_before')).toBe('1970-01-01T00:00:00.000Z')
+  })
+})
+
+describe('an error', () => {
+  test('says all that the problem document says', async () => {
+    const errors = [{ pointer: '/scope', detail: 'too long' }]
+    vault.next(problem(409, 'conflict', { token_id: 'b', matches: ['a', 'b'], errors }))
+    expect(await failureOf(client.save({}))).toMatchObject({
+      ...{ status: 409, code: 'conflict', detail: 'It is conflict.', message: 'It is conflict.' },
+      ...{ requestId: 'req-1', tokenId: 'b', matches: ['a', 'b'], errors },
+    })
+  })
+
+  test('of an unreachable vault names the origin and the reason', async () => {
+    await vault.stop()
+    const other = createTokenVaultClient({ url: `${vault.url}/secret-path`, apiKey, retryForMs: 0 })
+    const error = await failureOf(other.get('a'))
+    expect(error).toMatchObject({ status: 0, code: 'unreachable' })
+    expect(error.message).toBe(`The token vault at ${vault.url} cannot be reached: ECONNREFUSED.`)
+    await vault.start()
+  })
+
+  test('of a vault that is too slow says so', async () => {
+    vault.next({ status: 200, body: {}, delayMs: 500 })
+    const other = createTokenVaultClient({ url: vault.url, apiKey, timeoutMs: 50, retryForMs: 0 })
+    expect(await failureOf(other.get('a'))).toMatchObject({ status: 0, code: 'timeout' })
+  })
+
+  test.each([
+    { status: 200, body: '<html>' },
+    { status: 404, body: '<html>' },
+    { status: 302, body: '', headers: { location: 'http://elsewhere.example' } },
+    { status: 403, body: '{"message":"blocked"}' },
+  ])('tells an answer that is not the vault’s apart: $status $body', async (reply) => {
+    vault.next(reply)
+    expect(await failureOf(client.get('a'))).toMatchObject({ status: reply.status, code: 'invalid_answer' })
+  })
+
+  test('never carries the API key, nor does the client show it', async () => {
+    await vault.stop()
+    const error = await failureOf(createTokenVaultClient({ url: vault.url, apiKey, retryForMs: 0 }).get('a'))
+    const shown = [
+      error.stack,
+      inspect(error, { depth: 9 }),
+      JSON.stringify(error),
+      inspect(client, { showHidden: true }),
+    ]
+    expect(shown.join()).not.toContain(apiKey.slice(-43))
+    await vault.start()
+  })
+})
+
+describe('the options', () => {
+  test.each(['', 'vault', 'ftp://vault', 'http://ann:secret@vault'])('refuse the url %s', (url) => {
+    expect(() => createTokenVaultClient({ url, apiKey })).toThrow(TypeError)
+  })
+
+  test('refuse a key that is none without repeating it', () => {
+    expect(() => createTokenVaultClient({ url: vault.url, apiKey: 'se\ncret' })).toThrow(/^apiKey must be/)
+  })
+
+  test('take a key with the line break of the file that it was in', async () => {
+    await createTokenVaultClient({ url: vault.url, apiKey: `${apiKey}\n` }).get('a')
+    expect(vault.requests[0]?.authorization).toBe(`Bearer ${apiKey}`)
+  })
+})
