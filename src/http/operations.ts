@@ -59,7 +59,7 @@ export const deleteToken = {
   operationId: 'deleteToken',
   summary: 'Delete a token',
   params: IdParameter,
-  response: { 204: Type.Unsafe<undefined>({ description: 'Deleted' }), ...problems(400, 404) },
+  response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404) },
 }
 
 export const listTokens = {

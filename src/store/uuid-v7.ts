@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
 
-/** A UUIDv7 made by the database, for rows whose number only the statement knows. */
-export const uuidV7 = sql<string>`(select (substr(ms, 1, 8) || '-' || substr(ms, 9, 4) || '-7' || substr(gen_random_uuid()::text, 16))::uuid
-  from lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') as ms)`
+/** A UUIDv7 made by the database, for rows whose number only the statement knows: another one for each row. */
+export const uuidV7 = sql<string>`(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
+  || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid`

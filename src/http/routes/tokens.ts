@@ -50,7 +50,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
     await vault.delete(callerOf(request), request.params.id)
-    return reply.status(204).send()
+    return reply.status(204).send(null)
   })
 
   app.get('/tokens', { schema: operations.listTokens }, async (request) => {
