@@ -16,7 +16,7 @@ export default {
     { name: 'domain-is-the-core', severity: 'error', from: { path: '^src/domain/' }, to: { path: '^src/(?!domain/)' } },
     { name: 'vault-knows-ports-only', severity: 'error', from: { path: '^src/vault/' }, to: { path: '^src/(?!vault/|domain/)' } },
     { name: 'contract-stands-alone', severity: 'error', from: { path: '^src/contract/' }, to: { path: '^src/(?!contract/)' } },
-    { name: 'nothing-imports-main', severity: 'error', from: { pathNot: '^src/cli' }, to: { path: '^src/main' } },
+    { name: 'nothing-imports-main', severity: 'error', from: { path: '^src/[^/]+/' }, to: { path: '^src/[^/]+[.]ts$' } },
     { name: 'sql-in-store', severity: 'error', from: { pathNot: '^src/store/' }, to: { path: 'node_modules/(pg|kysely)/' } },
     { name: 'fastify-in-http', severity: 'error', from: { pathNot: '^src/http/' }, to: { path: 'node_modules/(@?fastify)/' } },
     ...siblingsApart,

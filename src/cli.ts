@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Config } from './config/config.ts'
@@ -57,9 +58,19 @@ async function runService(config: Config, ephemeral: boolean): Promise<void> {
   const service = await Promise.race([serve(config, log, ephemeral), stop])
   if (service === 'stop') return
   console.log(greeting(service))
+  if (config.tls === null && !isLoopback(config.host)) {
+    log.warn(
+      { host: config.host },
+      'tokens travel unencrypted: set TOKEN_VAULT_TLS_CERT, or have a proxy do it',
+    )
+  }
   await stop
   log.info('stopping')
   await Promise.race([service.close(), sleep(MOST_STOPPING_MS)])
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 async function migrateSchema(config: Config): Promise<void> {

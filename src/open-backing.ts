@@ -6,6 +6,7 @@ import { generateApiKey } from './domain/api-key.ts'
 import { Secret } from './domain/secret.ts'
 import type { DataFolder } from './store/data-folder.ts'
 import { openDataFolder } from './store/data-folder.ts'
+import { platformPackage } from './store/embedded-postgres-binaries.ts'
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts'
 
 /** The Postgres to use, and the keys that go with it. */
@@ -36,6 +37,7 @@ async function openEmbedded(
   { dataDir, masterKeys, bootstrapKey }: Config,
   ephemeral: boolean,
 ): Promise<Backing> {
+  platformPackage() // First: without one, a data folder would be asked for in vain.
   const folder = ephemeral ? forgetfulFolder(dataDir) : openDataFolder(dataDir)
   try {
     const generated = folder.secret('master-keys', () => generateMasterKey('k1'))

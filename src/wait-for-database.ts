@@ -4,6 +4,17 @@ import type { Database } from './store/database.ts'
 
 const PATIENCE_MS = 10_000
 const RETRY_MS = 250
+/** What the codes of Postgres and of the network mean to an operator. */
+const MEANINGS: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'the host is unknown',
+  EAI_AGAIN: 'the host is unknown',
+  '28000': 'it does not let this user in',
+  '28P01': 'it refuses the password',
+  '3D000': 'it has no such database',
+  '53300': 'it takes no more connections',
+  '57P03': 'it is not ready',
+}
 
 /**
  * Waits until Postgres takes writes: it may be starting beside the service.
@@ -31,7 +42,9 @@ async function reasonOf(attempt: Promise<void>, patienceMs: number): Promise<str
     return (await Promise.race([attempt, timeout])) ?? null
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    return code ?? /timeout|read-only|no writes/.exec(message)?.[0] ?? 'no connection'
+    if (code === undefined) return /timeout|read-only|no writes/.exec(message)?.[0] ?? 'no connection'
+    const meaning = MEANINGS[code]
+    return meaning === undefined ? code : `${code}: ${meaning}`
   } finally {
     late.abort()
     timeout.catch(() => undefined)

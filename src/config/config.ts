@@ -4,6 +4,8 @@ import { parseApiKey, parseDatabaseUrls, parseMasterKeys } from './formats.ts'
 import type { MasterKey } from './formats.ts'
 import type { Environment, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
+import type { Tls } from './tls.ts'
+import { readTls } from './tls.ts'
 
 /** The settings of the service; docs/settings.md explains each. */
 export interface Config {
@@ -20,12 +22,13 @@ export interface Config {
   refreshMarginSeconds: number
   refreshConcurrency: number
   refresher: boolean
-  tls: { cert: string; key: string; clientCa: string | null } | null
+  tls: Tls | null
   logLevel: string
 }
 
 const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY']
-const OWN_NAMES = [
+/** All variables that begin so: a misspelt one must not be ignored. */
+export const OWN_NAMES = [
   'TOKEN_VAULT_DATA_DIR',
   'TOKEN_VAULT_MASTER_KEYS',
   'TOKEN_VAULT_MASTER_KEYS_FILE',
@@ -53,8 +56,8 @@ export function readConfig(env: Environment = process.env): Config {
     'postgres://user:password@host:5432/token_vault',
   )
   const masterKeys = settings.parsed('TOKEN_VAULT_MASTER_KEYS', parseMasterKeys, MASTER_KEYS_EXAMPLE)
-  if (databaseUrls !== null && settings.text('TOKEN_VAULT_MASTER_KEYS') === null) {
-    settings.fault('TOKEN_VAULT_MASTER_KEYS', 'is needed with DATABASE_URL', MASTER_KEYS_EXAMPLE)
+  if (databaseUrls !== null && masterKeys === null) {
+    settings.missing('TOKEN_VAULT_MASTER_KEYS', 'is needed with DATABASE_URL', MASTER_KEYS_EXAMPLE)
   }
   const config: Config = {
     host: settings.text('HOST') ?? '127.0.0.1',
@@ -78,9 +81,12 @@ export function readConfig(env: Environment = process.env): Config {
     tls: readTls(settings),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
   }
-  for (const name of unknownNames(env))
-    settings.fault(name, 'is no setting of this version', 'nothing: remove it')
-  if (settings.faults.length > 0) throw new StartupError(...settings.faults)
+  const unknown = unknownNames(env).map(
+    (name) =>
+      `${name}: is no setting of this version: remove it, or mend its name as docs/settings.md has it`,
+  )
+  const faults = [...settings.faults, ...unknown]
+  if (faults.length > 0) throw new StartupError(...faults)
   return config
 }
 
@@ -98,17 +104,4 @@ function readProviders(settings: Settings): unknown {
     settings.fault(name, 'the file is not JSON', '/etc/token-vault/providers.json')
     return null
   }
-}
-
-function readTls(settings: Settings): Config['tls'] {
-  const cert = settings.file('TOKEN_VAULT_TLS_CERT')
-  const key = settings.file('TOKEN_VAULT_TLS_KEY')
-  const clientCa = settings.file('TOKEN_VAULT_TLS_CLIENT_CA')
-  if (cert !== null && key !== null) return { cert, key, clientCa }
-  const given = [cert, key, clientCa].some((pem) => pem !== null)
-  if (given && cert === null)
-    settings.fault('TOKEN_VAULT_TLS_CERT', 'is needed with the other TLS settings', '/tls/tls.crt')
-  if (given && key === null)
-    settings.fault('TOKEN_VAULT_TLS_KEY', 'is needed with the other TLS settings', '/tls/tls.key')
-  return null
 }

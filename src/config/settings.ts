@@ -13,6 +13,8 @@ export interface Settings {
   /** The text of the file that the variable names. */
   file(name: string): string | null
   fault(name: string, wrong: string, example: string): void
+  /** The same, unless the variable has a fault already: one that cannot be read is not called missing as well. */
+  missing(name: string, wrong: string, example: string): void
   faults: readonly string[]
 }
 
@@ -33,11 +35,8 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     try {
       return readFileSync(path, 'utf8')
     } catch (error) {
-      fault(
-        name,
-        `the file ${path} cannot be read (${String((error as NodeJS.ErrnoException).code)})`,
-        '/run/secrets/name',
-      )
+      const { code } = error as NodeJS.ErrnoException
+      fault(name, `the file that it names cannot be read (${String(code)})`, '/run/secrets/name')
       return null
     }
   }
@@ -55,6 +54,10 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     file,
     fault,
     faults,
+    missing(name, wrong, example) {
+      const known = faults.some((line) => line.startsWith(`${name}:`) || line.startsWith(`${name}_FILE:`))
+      if (!known) fault(name, wrong, example)
+    },
     integer(name, { least, most, fallback }) {
       const value = text(name)
       if (value === null) return fallback

@@ -28,7 +28,7 @@ const require = createRequire(import.meta.url)
  * The binaries that npm installed for this platform. Where the user cannot run them in place (a clone in root's
  * home), a copy is made in `sharedFolder()`, once a version.
  *
- * @throws StartupError where there are none: they come with a development dependency
+ * @throws StartupError where there are none, or they do not run here
  */
 export async function findBinaries(
   user: PostgresUser | null,
@@ -47,7 +47,12 @@ export async function findBinaries(
   )
 }
 
-function platformPackage(): string {
+/**
+ * Where npm installed the binaries for this platform.
+ *
+ * @throws StartupError where it did not: they come with a development dependency
+ */
+export function platformPackage(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
     // The platform's package is a dependency of this one, and npm may have put it below it.

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import { freePort } from '../../src/store/free-port.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { endAll, tokenVault } from './command-line.ts'
+
+const PASSWORD = `pw-${randomBytes(12).toString('hex')}`
+const masterKeys = generateMasterKey('k1')
+const databases: TestDatabase[] = []
+
+let database: TestDatabase
+let settings: Record<string, string>
+let folder: string
+
+async function newDatabase(): Promise<TestDatabase> {
+  const created = await createTestDatabase()
+  databases.push(created)
+  return created
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vault-cli-'))
+  chmodSync(folder, 0o755)
+  database = await newDatabase()
+  settings = { PORT: '0', DATABASE_URL: database.url, TOKEN_VAULT_MASTER_KEYS: masterKeys }
+})
+
+afterAll(async () => {
+  await endAll()
+  await Promise.all(databases.map((each) => each.drop()))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Starts, and expects one line on standard error, exit code 1 and nothing that looks like a fault of ours. */
+async function faultOf(env: Record<string, string>, args: string[] = []): Promise<string> {
+  const service = tokenVault(args, env, folder)
+  const code = await service.ended
+  const said = service.stderr()
+  expect(said.trimEnd().split('\n')).toEqual([expect.stringMatching(/\S/)])
+  expect(code).toBe(1)
+  expect(service.stdout() + said).not.toMatch(/^\s+at |Error:|"level":"fatal"/m)
+  for (const secret of [PASSWORD, masterKeys.slice(3), new URL(database.url).password])
+    expect(service.stdout() + said).not.toContain(secret)
+  return said
+}
+
+const urlWith = (change: Partial<URL>) => Object.assign(new URL(database.url), change).href
+
+describe('a database that cannot be used stops the start after 10 s, in one line', () => {
+  it.concurrent('a port where nothing listens', async () => {
+    const DATABASE_URL = urlWith({ port: String(await freePort()) })
+    const startedAt = performance.now()
+    expect(await faultOf({ ...settings, DATABASE_URL })).toMatch(
+      /^DATABASE_URL: Postgres cannot be reached \(ECONNREFUSED: nothing listens there\): check host, port/,
+    )
+    expect(performance.now() - startedAt).toBeGreaterThan(9_000)
+  })
+
+  it.concurrent('a wrong password', async () => {
+    expect(await faultOf({ ...settings, DATABASE_URL: urlWith({ password: PASSWORD }) })).toMatch(
+      /^DATABASE_URL: .* \(28P01: it refuses the password\): check .*password/,
+    )
+  })
+
+  it.concurrent('an unknown database', async () => {
+    expect(await faultOf({ ...settings, DATABASE_URL: urlWith({ pathname: '/nowhere' }) })).toMatch(
+      /^DATABASE_URL: .* \(3D000: it has no such database\): check .*database/,
+    )
+  })
+
+  it.concurrent('a port where something else listens, which says nothing', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    try {
+      const DATABASE_URL = urlWith({ port: String(port) })
+      expect(await faultOf({ ...settings, DATABASE_URL }, ['migrate'])).toMatch(
+        /^DATABASE_URL: Postgres cannot be reached \((timeout|no answer)\)/,
+      )
+    } finally {
+      server.close()
+    }
+  })
+})
+
+describe('a schema that is not this program’s', () => {
+  it('an older one: migrate', async () => {
+    const empty = await newDatabase()
+    await empty.query('drop schema public cascade')
+    await empty.query('create schema public')
+    expect(await faultOf({ ...settings, DATABASE_URL: empty.url })).toMatch(
+      /^DATABASE_URL: the schema lacks 0001_\w+.*: run "npm run migrate"/,
+    )
+  })
+
+  it('a newer one: neither served nor migrated', async () => {
+    const later = await newDatabase()
+    await later.query(`insert into kysely_migration values ('9999_later', now()::text)`)
+    for (const command of ['serve', 'migrate']) {
+      expect(await faultOf({ ...settings, DATABASE_URL: later.url }, [command])).toMatch(
+        /^DATABASE_URL: the schema is newer than this program \(9999_later\): run the version that made it/,
+      )
+    }
+  })
+})
+
+describe('master keys', () => {
+  it('that are missing are asked for', async () => {
+    expect(await faultOf({ PORT: '0', DATABASE_URL: database.url })).toMatch(
+      /^TOKEN_VAULT_MASTER_KEYS: is needed with DATABASE_URL, for example TOKEN_VAULT_MASTER_KEYS=k1:/,
+    )
+  })
+
+  it('that are not those of the stored data are refused', async () => {
+    const { url } = await newDatabase()
+    const first = tokenVault([], { ...settings, DATABASE_URL: url }, folder)
+    await first.says('serves on')
+    first.signal('SIGTERM')
+    expect(await first.ended).toBe(0)
+
+    const withKeys = (keys: string) => ({ ...settings, DATABASE_URL: url, TOKEN_VAULT_MASTER_KEYS: keys })
+    expect(await faultOf(withKeys(generateMasterKey('k1')))).toMatch(
+      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is not the one that wrapped 2 stored data keys: give the original key/,
+    )
+    expect(await faultOf(withKeys(generateMasterKey('k2')))).toMatch(
+      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is missing, 2 stored data keys need it: add it to the list/,
+    )
+  })
+})
+
+describe('the address', () => {
+  let other: Server
+
+  beforeAll(async () => {
+    other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+  })
+  afterAll(() => {
+    other.close()
+  })
+
+  it('a port that is used is named', async () => {
+    const { port } = other.address() as AddressInfo
+    expect(await faultOf({ ...settings, PORT: String(port) })).toMatch(
+      new RegExp(`^PORT: ${port} is in use on 127\\.0\\.0\\.1: .* for example PORT=${port + 1}\\n$`),
+    )
+  })
+
+  it('an address of another machine is named', async () => {
+    expect(await faultOf({ ...settings, HOST: '192.0.2.1' })).toMatch(
+      /^HOST: 192\.0\.2\.1 is no address of this machine: .* HOST=127\.0\.0\.1\n$/,
+    )
+  })
+})
+
+describe('the data folder', () => {
+  it('where nobody may make one is named', async () => {
+    const TOKEN_VAULT_DATA_DIR = '/sys/token-vault'
+    expect(await faultOf({ PORT: '0', TOKEN_VAULT_DATA_DIR })).toMatch(
+      /^TOKEN_VAULT_DATA_DIR: cannot use \/sys\/token-vault \(.*\)\. Give it to the user that runs/,
+    )
+  })
+
+  it('that holds something else is left alone', async () => {
+    writeFileSync(join(folder, 'mine.txt'), 'mine')
+    expect(await faultOf({ PORT: '0', TOKEN_VAULT_DATA_DIR: folder })).toMatch(
+      /^TOKEN_VAULT_DATA_DIR: .* holds files of something else/,
+    )
+  })
+})
+
+describe('the command line', () => {
+  it('names an unknown command and shows those there are', async () => {
+    for (const [args, says] of [
+      [['serv'], /^serv: there is no such command\.\n\ntoken-vault \[command\]/],
+      [['--verbose'], /^Unknown option '--verbose'/],
+      [['migrate', 'now'], /^Unexpected argument 'now'/],
+    ] as const) {
+      const command = tokenVault([...args], {}, folder)
+      expect(await command.ended).toBe(1)
+      expect(command.stderr()).toMatch(says)
+      expect(command.stderr()).not.toMatch(/^\s+at /m)
+    }
+  })
+
+  it('explains itself', async () => {
+    const command = tokenVault(['--help'], {}, folder)
+    expect(await command.ended).toBe(0)
+    expect(command.stdout()).toMatch(/serve .*\n.*--ephemeral.*\n.*migrate/)
+  })
+})

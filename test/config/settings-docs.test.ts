@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { OWN_NAMES, readConfig } from '../../src/config/config.ts'
+
+const text = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8')
+const rows = text.split('\n').flatMap((line) => {
+  const [, name, , fallback = ''] = line.split('|').map((cell) => cell.trim())
+  return name?.startsWith('`') ? [{ name: name.replaceAll('`', ''), fallback }] : []
+})
+
+/** What the code asks the environment for. */
+function namesRead(): Set<string> {
+  const names = new Set<string>()
+  const get = (_target: object, name: string) => void names.add(name)
+  readConfig(new Proxy({}, { get }))
+  return names
+}
+
+it('docs/settings.md explains each variable that the code reads, and no other', () => {
+  expect(rows.map(({ name }) => name).sort()).toEqual([...namesRead()].sort())
+  const mentioned = text.match(/`(?:[A-Z]+_)+[A-Z]+(?=`|=)/g) ?? []
+  expect(mentioned.map((name) => name.slice(1)).filter((name) => !namesRead().has(name))).toEqual([])
+})
+
+it('the variables that are known are those that the code reads', () => {
+  const own = [...namesRead()].filter((name) => name.startsWith('TOKEN_VAULT_'))
+  expect([...OWN_NAMES].sort()).toEqual(own.sort())
+})
+
+it('docs/settings.md gives the defaults that hold', () => {
+  const { host, port, dataDir, refreshMarginSeconds, refreshConcurrency, logLevel } = readConfig({})
+  const defaults = Object.fromEntries(
+    rows.map(({ name, fallback }) => [name, /`([^`]*)`/.exec(fallback)?.[1]]),
+  )
+  expect(defaults).toMatchObject({
+    HOST: host,
+    PORT: String(port),
+    TOKEN_VAULT_DATA_DIR: dataDir,
+    TOKEN_VAULT_REFRESH_MARGIN: String(refreshMarginSeconds),
+    TOKEN_VAULT_REFRESH_CONCURRENCY: String(refreshConcurrency),
+    TOKEN_VAULT_REFRESHER: 'on',
+    LOG_LEVEL: logLevel,
+  })
+})
