@@ -13,18 +13,51 @@ export default {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'domain-is-the-core', severity: 'error', from: { path: '^src/domain/' }, to: { path: '^src/(?!domain/)' } },
-    { name: 'vault-knows-ports-only', severity: 'error', from: { path: '^src/vault/' }, to: { path: '^src/(?!vault/|domain/)' } },
-    { name: 'contract-stands-alone', severity: 'error', from: { path: '^src/contract/' }, to: { path: '^src/(?!contract/)' } },
-    { name: 'nothing-imports-main', severity: 'error', from: { path: '^src/[^/]+/' }, to: { path: '^src/[^/]+[.]ts$' } },
-    { name: 'sql-in-store', severity: 'error', from: { pathNot: '^src/store/' }, to: { path: 'node_modules/(pg|kysely)/' } },
-    { name: 'fastify-in-http', severity: 'error', from: { pathNot: '^src/http/' }, to: { path: 'node_modules/(@?fastify)/' } },
+    {
+      name: 'domain-is-the-core',
+      severity: 'error',
+      from: { path: '^src/domain/' },
+      to: { path: '^src/(?!domain/)' },
+    },
+    {
+      name: 'vault-knows-ports-only',
+      severity: 'error',
+      from: { path: '^src/vault/' },
+      to: { path: '^src/(?!vault/|domain/)' },
+    },
+    {
+      name: 'contract-stands-alone',
+      severity: 'error',
+      from: { path: '^src/contract/' },
+      to: { path: '^src/(?!contract/)' },
+    },
+    {
+      name: 'nothing-imports-main',
+      severity: 'error',
+      from: { path: '^src/[^/]+/' },
+      to: { path: '^src/[^/]+[.]ts$' },
+    },
+    {
+      name: 'sql-in-store',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: 'node_modules/(pg|kysely)/' },
+    },
+    {
+      name: 'fastify-in-http',
+      severity: 'error',
+      from: { pathNot: '^src/http/' },
+      to: { path: 'node_modules/(@?fastify)/' },
+    },
     ...siblingsApart,
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 }

@@ -24,9 +24,11 @@ create table tokens (
   id text not null collate "C",
   provider text not null collate "C",
   user_name text,
-  -- user_name as it is compared, made by the service: a database's idea of lower case depends on its locale.
-  user_key text collate "C",
   client_id text collate "C",
+  -- Digests, made by the service, of the user_name as it is compared (a database's idea of lower case depends on its
+  -- locale) and of user, client and provider together: names may be longer than an index can hold.
+  user_key bytea,
+  identity bytea,
 
   client_secret bytea,
   refresh_token bytea,
@@ -67,9 +69,8 @@ create table tokens (
   primary key (namespace_id, id)
 );
 
--- One identity, one token. Nulls are not distinct: a user has one token without a client at each provider.
-create unique index tokens_identity on tokens (namespace_id, user_key, client_id, provider)
-  nulls not distinct where user_key is not null;
+-- One identity, one token; a user has one token without a client at each provider.
+create unique index tokens_identity on tokens (namespace_id, user_key, identity) where user_key is not null;
 create index tokens_grant on tokens (namespace_id, grant_digest) where grant_digest is not null;
 create index tokens_access on tokens (namespace_id, access_digest) where access_digest is not null;
 -- The refresher's queue, over all namespaces.

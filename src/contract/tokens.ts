@@ -47,10 +47,13 @@ export const MinTtlQuery = Type.Object(
   closed,
 )
 
+/** Of a route that knows no parameter. */
+export const NoQuery = Type.Object({}, closed)
+
 const Status = Type.Union([Type.Literal('active'), Type.Literal('failing'), Type.Literal('reauth_required')])
-const StatusFilter = Type.Unsafe<'' | Static<typeof Status>>({
+const StatusFilter = Type.Unsafe<Static<typeof Status>>({
   type: 'string',
-  enum: ['active', 'failing', 'reauth_required', ''],
+  enum: ['active', 'failing', 'reauth_required'],
 })
 
 const filters = {
@@ -67,9 +70,9 @@ export const ListQuery = Type.Object(
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
     cursor: Type.Optional(Text({ description: '`next_cursor` of the page before.' })),
     include: Type.Optional(
-      Type.Unsafe<'' | 'secrets'>({
+      Type.Unsafe<'secrets'>({
         type: 'string',
-        enum: ['secrets', ''],
+        enum: ['secrets'],
         description: 'With `secrets` the secrets that the key may see are in the answer.',
       }),
     ),
@@ -82,9 +85,9 @@ export const DeleteQuery = Type.Object(
   {
     ...filters,
     all: Type.Optional(
-      Type.Unsafe<'' | 'true'>({
+      Type.Unsafe<'true'>({
         type: 'string',
-        enum: ['true', ''],
+        enum: ['true'],
         description: 'Every token of the namespace.',
       }),
     ),

@@ -8,8 +8,13 @@ export function canRenew(token: Token, provider: Provider | null, now: Date): pr
   if (provider === null || !hasRefreshGrant(token) || token.status === 'reauth_required') return false
   if (token.retryAt !== null && token.retryAt > now) return false
   if (nextSlot(token.renewals, provider, now) > now) return false
+  return !isTooSoon(token, provider, now)
+}
+
+/** The token was renewed so lately that the one there is will do, while it lives. */
+export function isTooSoon(token: Token, provider: Provider, now: Date): boolean {
   const floor = floorUntil(token, provider)
-  return floor === null || floor <= now || !isLive(token, now)
+  return floor !== null && floor > now && isLive(token, now)
 }
 
 /** Why a caller cannot have a fresh access token, and what is to be done about it. */

@@ -63,37 +63,44 @@ export function mergeNew(save: SaveRequest, empty: Token, context: MergeContext)
  * in the meantime does not come back. The same `token` is returned where nothing changes.
  */
 export function mergeSave(save: SaveRequest, match: Match, context: MergeContext): Merge {
-  const stored = match.candidate.token
-  const ignored = staleFields(save, match, context.now)
+  const { candidate, absorbed } = match
+  const stored = candidate.token
+  const base = absorbed === null ? stored : withAbsorbed(stored, absorbed.token)
+  const ignored = staleFields(save, match, base, context.now)
   const fresh: SaveRequest = {
     ...save,
     ...(ignored.includes('refresh_token') && { refreshToken: null }),
     ...(ignored.includes('access_token') && { accessToken: null, expiresAt: null, expiresInSeconds: null }),
   }
-  const filled = withAbsorbed(stored, match.absorbed)
   const merged = {
-    ...filled,
+    ...base,
     ...present(fresh),
-    ...accessOf(fresh, filled, context),
+    ...accessOf(fresh, base, context),
     userName: stored.userName ?? save.userName,
   }
-  if (match.absorbed === null && !changes(stored, merged)) return { token: stored, ignored }
-  return { token: rescheduled(stored, merged, context), ignored }
+  if (absorbed === null && !changes(stored, merged)) return { token: stored, ignored }
+  return { token: rescheduled(stored, base, merged, context), ignored }
 }
 
 /** A stale save does not roll back; one that brings a refresh token new to the vault is never stale. */
-function staleFields(save: SaveRequest, { candidate }: Match, now: Date): StaleField[] {
-  const { token, shares, formerRefreshToken, replacedAccessToken } = candidate
+function staleFields(
+  save: SaveRequest,
+  { candidate, absorbed }: Match,
+  base: Token,
+  now: Date,
+): StaleField[] {
+  const holder = absorbed ?? candidate
   const ignored: StaleField[] = []
-  if (formerRefreshToken && token.refreshToken !== null && token.status !== 'reauth_required') {
+  if (holder.formerRefreshToken && base.refreshToken !== null && base.status !== 'reauth_required') {
     ignored.push('refresh_token')
   }
-  const bringsNewGrant = save.refreshToken !== null && !shares.refresh_token
-  const bringsOtherAccess = save.accessToken !== null && !save.accessToken.equals(token.accessToken)
-  if (bringsOtherAccess && !bringsNewGrant && isLive(token, now)) {
+  const bringsNewGrant = save.refreshToken !== null && !holder.shares.refresh_token
+  const bringsOtherAccess = save.accessToken !== null && !save.accessToken.equals(base.accessToken)
+  if (bringsOtherAccess && !bringsNewGrant && isLive(base, now)) {
     const expiresAt = expiryOf(save, now)
-    const expiresEarlier = expiresAt !== null && token.expiresAt !== null && expiresAt < token.expiresAt
-    if (replacedAccessToken || expiresEarlier) ignored.push('access_token')
+    const expiresEarlier = expiresAt !== null && base.expiresAt !== null && expiresAt < base.expiresAt
+    if (holder.replacedAccessToken || candidate.replacedAccessToken || expiresEarlier)
+      ignored.push('access_token')
   }
   return ignored
 }
@@ -141,7 +148,8 @@ function accessOf(
   const { accessToken, expiresAt, lifetimeSeconds } = stored
   const given = expiryOf(save, now)
   const isNew = save.accessToken !== null && !save.accessToken.equals(accessToken)
-  if (!isNew && given === null) return { accessToken, expiresAt, lifetimeSeconds }
+  const isKnown = given === null || given.getTime() === expiresAt?.getTime()
+  if (!isNew && isKnown) return { accessToken, expiresAt, lifetimeSeconds }
   return {
     accessToken: save.accessToken ?? accessToken,
     expiresAt: given,
@@ -149,13 +157,21 @@ function accessOf(
   }
 }
 
-/** The blanks of a token, filled with what the absorbed one knew. */
-function withAbsorbed(token: Token, absorbed: Token | null): Token {
-  if (absorbed === null) return token
-  const { accessToken, expiresAt, lifetimeSeconds } = token.accessToken === null ? absorbed : token
+/** A token with the grant of the absorbed one, state and all, its blanks filled with what else that one knew. */
+function withAbsorbed(token: Token, absorbed: Token): Token {
   const blanks = MERGED_FIELDS.filter((field) => token[field] === null)
   const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
-  return { ...token, ...filled, accessToken, expiresAt, lifetimeSeconds }
+  const { accessToken, expiresAt, lifetimeSeconds, refreshedAt } =
+    absorbed.accessToken === null ? token : absorbed
+  const { refreshToken, status, lastError, retryAt, renewals } = absorbed
+  return {
+    ...token,
+    ...filled,
+    ...{ accessToken, expiresAt, lifetimeSeconds, refreshedAt },
+    ...{ refreshToken, status, lastError, retryAt, renewals },
+    leaseUntil: null,
+    fence: token.fence + 1,
+  }
 }
 
 const MERGED_FIELDS: (keyof TokenFields)[] = [
@@ -183,13 +199,13 @@ function sameValue(one: Token[keyof TokenFields], other: Token[keyof TokenFields
 }
 
 /** A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. */
-function rescheduled(before: Token, merged: Token, { now, provider, policy }: MergeContext): Token {
-  const changed = { ...merged, version: before.version + 1, updatedAt: now }
-  const newGrant = !sameValue(before.refreshToken, merged.refreshToken)
-  const newClient =
-    !sameValue(before.clientSecret, merged.clientSecret) || before.clientId !== merged.clientId
+function rescheduled(stored: Token, base: Token, merged: Token, context: MergeContext): Token {
+  const { now, provider, policy } = context
+  const changed = { ...merged, version: stored.version + 1, updatedAt: now }
+  const newGrant = !sameValue(base.refreshToken, merged.refreshToken)
+  const newClient = !sameValue(base.clientSecret, merged.clientSecret) || base.clientId !== merged.clientId
   const newAccess =
-    !sameValue(before.accessToken, merged.accessToken) || !sameValue(before.expiresAt, merged.expiresAt)
+    !sameValue(base.accessToken, merged.accessToken) || !sameValue(base.expiresAt, merged.expiresAt)
   const token: Token = newGrant
     ? {
         ...changed,
@@ -197,11 +213,11 @@ function rescheduled(before: Token, merged: Token, { now, provider, policy }: Me
         lastError: null,
         retryAt: null,
         leaseUntil: null,
-        fence: before.fence + 1,
+        fence: stored.fence + 1,
         renewals: [],
       }
     : { ...changed, ...(newClient && { retryAt: null }) }
   if (newClient && token.status === 'failing') return { ...token, refreshDueAt: now }
-  if (!newGrant && !newClient && !newAccess) return token
+  if (base === stored && !newGrant && !newClient && !newAccess) return token
   return { ...token, refreshDueAt: refreshDueAt(token, provider, now, policy) }
 }

@@ -111,13 +111,12 @@ function failed(
     return { token: { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }, event }
   }
   const wait = retryDelays(outcome, attempts, provider, policy.random)
-  const inSeconds = (seconds: number) => new Date(now.getTime() + seconds * 1000)
   const slot = nextSlot(renewals, provider, now)
-  const due = inSeconds(wait.refresherSeconds)
+  const inSeconds = (seconds: number) => new Date(Math.max(now.getTime() + seconds * 1000, slot.getTime()))
   const token: Token = {
     ...before,
     status: 'failing',
-    refreshDueAt: due > slot ? due : slot,
+    refreshDueAt: inSeconds(wait.refresherSeconds),
     retryAt: inSeconds(wait.callerSeconds),
   }
   return { token, event }

@@ -2,7 +2,7 @@ import { findCriteria } from './criterion.ts'
 import type { PartialToken } from './criterion.ts'
 import { VaultError } from './errors.ts'
 import type { Token } from './token.ts'
-import { userKeyOf } from './token.ts'
+import { DEFAULT_PROVIDER, userKeyOf } from './token.ts'
 
 /** What a caller asks to save. Absent fields are null and stay as they are. */
 export interface SaveRequest extends PartialToken {
@@ -30,7 +30,7 @@ type Shared = 'id' | 'user_name' | 'grant_token' | 'refresh_token' | 'access_tok
 /** The token that a save updates, and the one that it makes superfluous. */
 export interface Match {
   candidate: Candidate
-  absorbed: Token | null
+  absorbed: Candidate | null
 }
 
 /**
@@ -40,22 +40,24 @@ export interface Match {
 export function matchSave(save: SaveRequest, candidates: Candidate[]): Match | null {
   const sharing = (shared: Shared) => candidates.find((candidate) => candidate.shares[shared])
   const matched =
+    sharing('id') ??
     (save.clientId === null
       ? matchAsFind(save, candidates)
       : matchWithClient(save, save.clientId, candidates)) ??
-    sharing('refresh_token') ??
-    sharing('id')
+    candidates.find(({ token }) => hasIdentity(token, identityOfNew(save))) ??
+    sharing('refresh_token')
   if (matched === undefined) return null
   const others = candidates.filter((candidate) => candidate !== matched)
-  const owner = others.find((other) => hasIdentity(other.token, identityAfter(matched.token, save)))
-  if (owner !== undefined || contradicts(matched.token, save)) throw conflict((owner ?? matched).token)
   const twin = others.find((other) => other.shares.refresh_token)
-  if (twin === undefined) return { candidate: matched, absorbed: null }
-  if (!canAbsorb(twin, matched.token, save)) throw conflict(twin.token)
-  return { candidate: matched, absorbed: twin.token }
+  const identity = identityAfter(matched.token, save, twin?.token)
+  const owner =
+    others.find((other) => hasIdentity(other.token, identity)) ??
+    (twin && canAbsorb(twin.token, identity) ? undefined : twin)
+  if (owner !== undefined || contradicts(matched.token, save)) throw conflict((owner ?? matched).token)
+  return { candidate: matched, absorbed: twin ?? null }
 }
 
-/** By the first of these that is given and finds a token; all but the id within the same client. */
+/** By the first of these that is given and finds a token, all within the same client. */
 function matchWithClient(
   save: SaveRequest,
   clientId: string,
@@ -64,8 +66,6 @@ function matchWithClient(
   const within = (shared: Shared, of: string | null) =>
     candidates.filter((candidate) => candidate.shares[shared] && candidate.token.clientId === of)
   const sameProvider = ({ token }: Candidate) => save.provider === null || token.provider === save.provider
-  const byId = candidates.find((candidate) => candidate.shares.id)
-  if (byId !== undefined) return byId
   const byUser = only(within('user_name', clientId).filter(sameProvider))
   if (byUser !== undefined) return byUser
   const clientless = within('user_name', null).filter(sameProvider)
@@ -132,10 +132,16 @@ interface Identity {
   userName: string | null
 }
 
-function identityAfter(token: Token, save: SaveRequest): Identity {
+/** Whose the token will be that a save makes where it matches none. */
+function identityOfNew({ provider, clientId, userName }: SaveRequest): Identity {
+  return { provider: provider ?? DEFAULT_PROVIDER, clientId, userName }
+}
+
+/** Whose the matched token will be, once it has taken what the save and the absorbed token know. */
+function identityAfter(token: Token, save: SaveRequest, twin: Token | undefined): Identity {
   return {
     provider: save.provider ?? token.provider,
-    clientId: save.clientId ?? token.clientId,
+    clientId: save.clientId ?? token.clientId ?? twin?.clientId ?? null,
     userName: save.userName ?? token.userName,
   }
 }
@@ -163,12 +169,10 @@ function sameUser(one: string | null, other: string): boolean {
 }
 
 /** A token without a user that holds the same refresh token is the same grant, met before its user was known. */
-function canAbsorb(twin: Candidate, into: Token, save: SaveRequest): boolean {
-  const { provider, clientId } = identityAfter(into, save)
+function canAbsorb(twin: Token, { provider, clientId }: Identity): boolean {
   return (
-    twin.token.userName === null &&
-    !twin.formerRefreshToken &&
-    twin.token.provider === provider &&
-    (twin.token.clientId === null || clientId === null || twin.token.clientId === clientId)
+    twin.userName === null &&
+    twin.provider === provider &&
+    (twin.clientId === null || twin.clientId === clientId)
   )
 }

@@ -70,11 +70,15 @@ export interface TokenStore {
 
   /**
    * Claims up to `limit` due tokens for one renewal each, by the storage's clock and in one committed statement.
-   * No token is claimed that another claim holds, or whose provider is not among the terms.
+   * No token is claimed that another claim holds, whose provider is not among the terms, or that is `busy`: an owner
+   * who has an answer in hand does not claim the same token anew when its lease has run out.
    */
-  claimDue(limit: number, terms: RenewalTerms[]): Promise<Claim[]>
-  /** Claims one token, due or not; null where the terms forbid it. `forced` ignores a retry that waits. */
-  claim(ref: TokenRef, terms: RenewalTerms, forced: boolean): Promise<Claim | null>
+  claimDue(limit: number, terms: RenewalTerms[], busy: TokenRef[]): Promise<Claim[]>
+  /**
+   * Claims one token, due or not; null where the terms forbid it, or where it has changed since `token` was read.
+   * `forced` ignores a retry that waits.
+   */
+  claim(token: Token, terms: RenewalTerms, forced: boolean): Promise<Claim | null>
   /**
    * Keeps what came of a claim and ends its lease; resolves with the token as it then is, or with null where the
    * fence has moved on: the outcome is then recorded and dropped.

@@ -17,6 +17,9 @@ export interface LastError {
   attempts: number
 }
 
+/** Of a new token that is saved without one. */
+export const DEFAULT_PROVIDER = 'zoho'
+
 /** What a caller can save. Absent fields are null. */
 export interface TokenFields {
   userName: string | null

@@ -6,9 +6,10 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Authenticator } from '../domain/authenticator.ts'
 import type { Vault } from '../vault/vault.ts'
 import { describeRoutes } from './openapi.ts'
+import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
-import { answerBrokenRequest, answerProblems } from './plugins/problems.ts'
+import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
 import { guardRoutes } from './plugins/scopes.ts'
 import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
@@ -28,8 +29,8 @@ export interface AppOptions {
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024
-/** An id of 128 characters, each of them percent-encoded. */
-const MOST_PARAMETER_LENGTH = 3 * 128
+/** More than Node lets a request line hold: the schema judges an id and names it, not the router. */
+const MOST_PARAMETER_LENGTH = 64 * 1024
 const REQUEST_TIMEOUT_MS = 30_000
 
 /** The service over HTTP, for production and for tests. */
@@ -42,11 +43,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
     clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: answerMalformedPath,
     https: options.tls && httpsOptions(options.tls),
   })
   app.withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(compileValidator)
   await app.register(sensible)
   stampAnswers(app)
+  closeConnections(app)
   logAnswers(app)
   parseJsonOnly(app)
   answerProblems(app)

@@ -8,6 +8,7 @@ import {
   FindBody,
   ListQuery,
   MinTtlQuery,
+  NoQuery,
   SaveBody,
   Token,
   TokenPage,
@@ -25,8 +26,8 @@ function problems(...statuses: number[]) {
   return Object.fromEntries([...statuses, ...ALWAYS].map((status) => [status, documented]))
 }
 
-const tokens = { tags: ['tokens'] }
-const accessTokens = { tags: ['access tokens'] }
+const tokens = { tags: ['tokens'], querystring: NoQuery }
+const accessTokens = { tags: ['access tokens'], querystring: NoQuery }
 
 export const findToken = {
   ...tokens,

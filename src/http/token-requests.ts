@@ -16,9 +16,12 @@ function secret(given: Given): Secret | null {
 }
 
 /** A refusal that names the field. */
-export function invalidField(pointer: string, detail: string): VaultError {
+function invalidField(pointer: string, detail: string): VaultError {
   return new VaultError('invalid_request', 'The request is malformed.', { errors: [{ pointer, detail }] })
 }
+
+/** RFC 3339 has years of four digits; an offset can lead past them. */
+const LAST_MOMENT = new Date('9999-12-31T23:59:59.999Z')
 
 function time(pointer: string, given: Given): Date | null {
   const value = text(given)
@@ -26,8 +29,7 @@ function time(pointer: string, given: Given): Date | null {
   const parsed = new Date(value)
   const day = Number(value.slice(8, 10))
   const daysOfMonth = new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate()
-  if (Number.isNaN(parsed.getTime()) || day > daysOfMonth)
-    throw invalidField(pointer, 'is no date of the calendar')
+  if (!(parsed <= LAST_MOMENT) || day > daysOfMonth) throw invalidField(pointer, 'is no date of the calendar')
   return parsed
 }
 
@@ -66,7 +68,7 @@ function toFilter(query: ListQuery | DeleteQuery): TokenFilter {
     userName: text(query.user_name),
     clientId: text(query.client_id),
     provider: text(query.provider),
-    status: query.status === undefined || query.status === '' ? null : query.status,
+    status: query.status ?? null,
     expiresBefore: time('/expires_before', query.expires_before),
   }
 }
@@ -105,12 +107,15 @@ function idOfCursor(cursor: string): string {
   return id
 }
 
-/** RFC 9110, section 13.1.1: entity tags are versions. */
+const ENTITY_TAG = /^\s*(?:W\/)?"([^"]*)"\s*$/
+const VERSION = /^[1-9]\d*$/
+
+/** RFC 9110, section 13.1.1: entity tags are versions; one that is none matches nothing. */
 export function toIfVersion(header: string | undefined): IfVersion {
   if (header === undefined) return 'any'
   if (header.trim() === '*') return 'exists'
-  const tags = header.split(',').map((tag) => /^\s*(?:W\/)?"([^"]*)"\s*$/.exec(tag)?.[1])
+  const tags = header.split(',').map((tag) => ENTITY_TAG.exec(tag)?.[1])
   if (tags.includes(undefined))
     throw invalidField('/if-match', 'must be * or entity tags in quotes, as in "3"')
-  return tags.map(Number)
+  return tags.filter((tag) => tag !== undefined && VERSION.test(tag)).map(Number)
 }

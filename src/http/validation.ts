@@ -1,16 +1,37 @@
 import { Ajv } from 'ajv'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 
-const options = {
+/** Fastify's own settings would drop unknown fields and turn 7 into "7". */
+const ajv = new Ajv({
   allErrors: true,
   allowUnionTypes: true,
   removeAdditional: false,
   useDefaults: false,
-} as const
+  coerceTypes: false,
+})
 
-/** Fastify's own settings would drop unknown fields and turn 7 into "7". A query, which is all text, may name numbers. */
-const strict = new Ajv({ ...options, coerceTypes: false })
-const query = new Ajv({ ...options, coerceTypes: true })
+export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) => {
+  const validate = ajv.compile(schema)
+  if (httpPart !== 'querystring') return validate
+  const { properties = {} } = schema as { properties?: Properties }
+  return (given: Record<string, unknown>) => {
+    const value = readQuery(given, properties)
+    return validate(value) ? { value } : { error: validate.errors ?? [] }
+  }
+}
 
-export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) =>
-  (httpPart === 'querystring' ? query : strict).compile(schema)
+type Properties = Record<string, { type?: unknown }>
+
+/** A query is all text. An empty parameter is absent, as an empty field of a body is, unless nobody knows its name. */
+function readQuery(given: Record<string, unknown>, properties: Properties): Record<string, unknown> {
+  const known = (name: string) => (Object.hasOwn(properties, name) ? properties[name] : undefined)
+  return Object.fromEntries(
+    Object.entries(given)
+      .filter(([name, value]) => value !== '' || known(name) === undefined)
+      .map(([name, value]) => [name, known(name)?.type === 'integer' ? integerOf(value) : value]),
+  )
+}
+
+function integerOf(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+}

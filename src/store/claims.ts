@@ -19,14 +19,19 @@ const CLAIMABLE = sql`
       and (access_token is null or expires_at <= now() or refreshed_at is null
         or refreshed_at <= now() - least(min_interval, lifetime_seconds / 5) * interval '1 second')`
 
-/** Along tokens_due, in the order in which they fall due. */
+/** Along tokens_due, in the order in which they fall due. A save may move that before the end of a back-off. */
 export async function claimDue(
   db: Db,
   keyring: Keyring,
   limit: number,
   terms: RenewalTerms[],
+  busy: TokenRef[],
 ): Promise<Claim[]> {
-  const due = sql`refresh_due_at <= now() order by refresh_due_at limit ${limit} for update of tokens skip locked`
+  const namespaces = busy.map(({ namespaceId }) => namespaceId)
+  const ids = busy.map(({ id }) => id)
+  const due = sql`refresh_due_at <= now() and (retry_at is null or retry_at <= now())
+      and (namespace_id, id) not in (select * from unnest(${namespaces}::uuid[], ${ids}::text[]))
+    order by refresh_due_at limit ${limit} for update of tokens skip locked`
   return claimWhere(db, keyring, terms, due)
 }
 
@@ -34,11 +39,11 @@ export async function claimDue(
 export async function claimOne(
   db: Db,
   keyring: Keyring,
-  ref: TokenRef,
+  { namespaceId, id, version }: Token,
   terms: RenewalTerms,
   forced: boolean,
 ): Promise<Claim | null> {
-  const one = sql`namespace_id = ${ref.namespaceId} and id = ${ref.id}
+  const one = sql`namespace_id = ${namespaceId} and id = ${id} and version = ${version}
       and (retry_at is null or retry_at <= now() or (${forced} and error_code <> 'provider_throttled'))
     for update of tokens`
   const [claim] = await claimWhere(db, keyring, [terms], one)
@@ -112,7 +117,7 @@ async function keepRotated(db: Db, token: TokenRef, digest: Buffer): Promise<voi
     .execute()
 }
 
-/** The fence has moved on, a save made the failure void, or this very settlement was committed unheard. */
+/** The token is gone, its fence has moved on, a save made the failure void, or this was committed before, unheard. */
 async function settleLate(
   db: Db,
   keyring: Keyring,
@@ -127,11 +132,11 @@ async function settleLate(
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
   const row = await ofToken.forUpdate().executeTakeFirst()
-  if (row === undefined) return null
-  if (digest !== null && row.accessDigest?.equals(digest) === true) {
+  const isSettled = row?.fence === claim.fence && row.leaseUntil === null
+  if (row && (isSettled || (digest !== null && row.accessDigest?.equals(digest) === true))) {
     return toToken(row, await keysFor(keyring, namespaceId, [row]))
   }
-  if (row.fence === claim.fence) await endLease(db, claim)
+  if (row?.fence === claim.fence) await endLease(db, claim)
   await recordEvents(db, claim.token, [{ ...event, type: 'renewal.dropped' }])
   return null
 }

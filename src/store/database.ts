@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Schema } from './schema.ts'
@@ -33,11 +34,13 @@ const LIMITS = {
   lock_timeout: 2_000,
   idle_in_transaction_session_timeout: 10_000,
 }
+/** Postgres keeps the limits above by itself, unless it or the network is gone: then nothing ever comes. */
+const ANSWER_MS = 8_000
 
 export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
   const pool = new pg.Pool({
     ...(patient ? {} : LIMITS),
-    Client: clientOf(urls, onLost),
+    Client: clientOf(urls, patient ? null : ANSWER_MS, onLost),
     max: size,
     application_name: name,
     connectionTimeoutMillis: QUEUE_MS,
@@ -59,13 +62,19 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
 }
 
 /** A client that goes to the host which served last; a host that fails passes the turn on. */
-function clientOf(urls: readonly string[], onLost: (error: Error) => void): new () => pg.ClientBase {
+function clientOf(
+  urls: readonly string[],
+  answerMs: number | null,
+  onLost: (error: Error) => void,
+): new () => pg.ClientBase {
   let current = 0
   return class extends pg.Client {
     constructor(config?: pg.ClientConfig) {
       const chosen = current
       const connectionString = urls[chosen] ?? ''
-      super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS })
+      const socket = new Socket()
+      super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
+      if (answerMs !== null) limitAnswers(this, socket, answerMs)
       let served = false
       this.on('error', onLost)
       this.once('connect', () => (served = true))
@@ -74,4 +83,18 @@ function clientOf(urls: readonly string[], onLost: (error: Error) => void): new 
       })
     }
   }
+}
+
+/** pg's own query_timeout would leave the silent connection in the pool, for the next one to wait on. */
+function limitAnswers(client: pg.Client, socket: Socket, answerMs: number): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown
+  const limited = (...args: unknown[]): unknown => {
+    const answer = query(...args)
+    if (!(answer instanceof Promise)) return answer
+    const timer = setTimeout(() => socket.destroy(new Error('Connection terminated: no answer')), answerMs)
+    return answer.finally(() => {
+      clearTimeout(timer)
+    })
+  }
+  client.query = limited as typeof client.query
 }

@@ -22,8 +22,8 @@ export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Key
     delete: (ref, event) => deleteToken(callers, ref, event),
     deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
     touch: (ref) => touch(callers, ref),
-    claimDue: (limit, terms) => claimDue(renewals, keyring, limit, terms),
-    claim: (ref, terms, forced) => claimOne(renewals, keyring, ref, terms, forced),
+    claimDue: (limit, terms, busy) => claimDue(renewals, keyring, limit, terms, busy),
+    claim: (token, terms, forced) => claimOne(renewals, keyring, token, terms, forced),
     settle: (claim, settlement) => settle(renewals, keyring, claim, settlement),
   })
 }
@@ -42,34 +42,45 @@ async function deleteToken(db: Db, ref: TokenRef, event: Event): Promise<boolean
   })
 }
 
-const DELETE_MANY_TIMEOUT = '60s'
+/** In one transaction, but a statement at a time that stays well below the limit on statements. */
+const DELETED_AT_ONCE = 5_000
 
 async function deleteMany(db: Db, namespaceId: string, filter: TokenFilter, event: Event): Promise<number> {
   return db.transaction().execute(async (trx) => {
-    await sql`select set_config('statement_timeout', ${DELETE_MANY_TIMEOUT}, true)`.execute(trx)
-    const gone = filtered(trx.deleteFrom('tokens').where('namespaceId', '=', namespaceId), filter).returning(
-      'id',
-    )
-    const result = await trx
-      .with('gone', () => gone)
-      .insertInto('events')
-      .columns(['namespaceId', 'id', 'tokenId', 'type', 'at', 'actor', 'facts'])
-      .expression((from) =>
-        from
-          .selectFrom('gone')
-          .select([
-            sql<string>`${namespaceId}::uuid`.as('namespaceId'),
-            uuidV7.as('id'),
-            'gone.id as tokenId',
-            sql<string>`${event.type}::text`.as('type'),
-            sql<Date>`clock_timestamp()`.as('at'),
-            sql<string>`${event.actor}::text`.as('actor'),
-            sql<string>`'{}'::jsonb`.as('facts'),
-          ]),
-      )
-      .executeTakeFirst()
-    return Number(result.numInsertedOrUpdatedRows ?? 0n)
+    for (let total = 0; ;) {
+      const deleted = await deleteSome(trx, namespaceId, filter, event)
+      total += deleted
+      if (deleted < DELETED_AT_ONCE) return total
+    }
   })
+}
+
+async function deleteSome(trx: Db, namespaceId: string, filter: TokenFilter, event: Event): Promise<number> {
+  const some = filtered(trx.selectFrom('tokens').where('namespaceId', '=', namespaceId), filter)
+  const gone = trx
+    .deleteFrom('tokens')
+    .where('namespaceId', '=', namespaceId)
+    .where('id', 'in', some.select('id').orderBy('id').limit(DELETED_AT_ONCE).forUpdate())
+    .returning('id')
+  const result = await trx
+    .with('gone', () => gone)
+    .insertInto('events')
+    .columns(['namespaceId', 'id', 'tokenId', 'type', 'at', 'actor', 'facts'])
+    .expression((from) =>
+      from
+        .selectFrom('gone')
+        .select([
+          sql<string>`${namespaceId}::uuid`.as('namespaceId'),
+          uuidV7.as('id'),
+          'gone.id as tokenId',
+          sql<string>`${event.type}::text`.as('type'),
+          sql<Date>`clock_timestamp()`.as('at'),
+          sql<string>`${event.actor}::text`.as('actor'),
+          sql<string>`'{}'::jsonb`.as('facts'),
+        ]),
+    )
+    .executeTakeFirst()
+  return Number(result.numInsertedOrUpdatedRows ?? 0n)
 }
 
 const HOUR = sql`interval '1 hour'`

@@ -1,18 +1,16 @@
-import type { Expression, SelectQueryBuilder, SqlBool } from 'kysely'
+import type { Expression, SqlBool } from 'kysely'
 import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import type { Found, Page, Reading, TokenFilter } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
-import { userKeyOf } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { Schema, TokenRow } from './schema.ts'
-import { keysFor, toToken } from './token-rows.ts'
+import { keysFor, toToken, userKey } from './token-rows.ts'
 
 const MOST_MATCHES = 100
 
 type TimedRow = TokenRow & { now: Date }
-export type TokenQuery<Columns> = SelectQueryBuilder<Schema, 'tokens', Columns>
 
 /** Rows of one namespace, each with the database's clock. */
 function tokensOf(db: Db, namespaceId: string) {
@@ -44,7 +42,7 @@ function matching(namespaceId: string, criterion: Criterion, keys: NamespaceKeys
     case 'id':
       return sql`id = ${criterion.id}`
     case 'user_name':
-      return sql`user_key = ${userKeyOf(criterion.userName)}`
+      return sql`user_key = ${userKey(criterion.userName)}`
     case 'refresh_token': {
       const digest = keys.digest('refresh_token', criterion.token)
       return sql`id = (select token_id from refresh_tokens where namespace_id = ${namespaceId} and digest = ${digest})`
@@ -72,14 +70,14 @@ export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, 
 }
 
 interface Filterable {
-  where(column: keyof Schema['tokens'], operator: '=' | '<', value: string | Date): this
+  where(column: keyof Schema['tokens'], operator: '=' | '<', value: string | Date | Buffer): this
 }
 
 /** What a filter passes; an empty one passes everything. */
 export function filtered<Query extends Filterable>(query: Query, filter: TokenFilter): Query {
   const { userName, clientId, provider, status, expiresBefore } = filter
   let narrowed = query
-  if (userName !== null) narrowed = narrowed.where('userKey', '=', userKeyOf(userName))
+  if (userName !== null) narrowed = narrowed.where('userKey', '=', userKey(userName))
   if (clientId !== null) narrowed = narrowed.where('clientId', '=', clientId)
   if (provider !== null) narrowed = narrowed.where('provider', '=', provider)
   if (status !== null) narrowed = narrowed.where('status', '=', status)

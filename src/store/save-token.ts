@@ -5,23 +5,25 @@ import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
-import { userKeyOf } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
 import { sqlState } from './storage-faults.ts'
-import { changedColumns, keysFor, toToken } from './token-rows.ts'
+import { changedColumns, keysFor, toToken, userKey } from './token-rows.ts'
 
 type Plan = (candidates: Candidate[], now: Date) => SavePlan
 
 const MOST_TRIES = 5
-/** A race that the next try sees the end of: unique violation, deadlock, serialization failure. */
-const RACES = new Set(['23505', '40P01', '40001'])
+/**
+ * A race that the next try sees the end of: unique violation, deadlock, serialization failure; a lock that took too
+ * long, since saves of one identity may queue for longer than a lock may take, and give their connection back meanwhile.
+ */
+const RACES = new Set(['23505', '40P01', '40001', '55P03'])
 
 /** Everything by which a save can meet a stored token. */
 interface Identities {
   id: string | null
-  userKey: string | null
+  userKey: Buffer | null
   grantDigest: Buffer | null
   refreshDigest: Buffer | null
   accessDigest: Buffer | null
@@ -49,7 +51,7 @@ export async function saveToken(
 function identitiesOf(save: SaveRequest, keys: NamespaceKeys): Identities {
   return {
     id: save.id,
-    userKey: save.userName === null ? null : userKeyOf(save.userName),
+    userKey: save.userName === null ? null : userKey(save.userName),
     grantDigest: save.grantToken && keys.digest('grant_token', save.grantToken),
     refreshDigest: save.refreshToken && keys.digest('refresh_token', save.refreshToken),
     accessDigest: save.accessToken && keys.digest('access_token', save.accessToken),
@@ -122,7 +124,7 @@ function toCandidate(row: CandidateRow, given: Identities, keys: NamespaceKeys):
     token: toToken(row, keys),
     shares: {
       id: row.id === given.id,
-      user_name: row.userKey !== null && row.userKey === given.userKey,
+      user_name: same(row.userKey, given.userKey),
       grant_token: same(row.grantDigest, given.grantDigest),
       refresh_token: holdsRefresh,
       access_token: same(row.accessDigest, given.accessDigest),

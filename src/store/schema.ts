@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+import type { ColumnType, Generated, Selectable } from 'kysely'
 import type { LastError, TokenStatus } from '../domain/token.ts'
 import type { WrappedKey } from '../domain/keyring.ts'
 
@@ -25,8 +25,9 @@ interface TokensTable {
   id: string
   provider: string
   userName: string | null
-  userKey: string | null
   clientId: string | null
+  userKey: Buffer | null
+  identity: Buffer | null
   clientSecret: Buffer | null
   refreshToken: Buffer | null
   grantToken: Buffer | null
@@ -69,4 +70,3 @@ interface EventsTable {
 }
 
 export type TokenRow = Selectable<TokensTable>
-export type NewTokenRow = Insertable<TokensTable>

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { VaultError } from '../domain/errors.ts'
 
 const RETRY_AFTER_SECONDS = 2
@@ -30,16 +31,15 @@ function unavailable(cause: unknown): VaultError {
   })
 }
 
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   const code = sqlState(error)
   if (code !== null) return PASSING_CODES.has(code) || PASSING_CLASSES.includes(code.slice(0, 2))
   return error instanceof Error && !(error instanceof VaultError) && isConnectionError(error)
 }
 
-/** Five characters from Postgres; null for errors of the connection and all others. */
+/** Five characters from Postgres; null for errors of the connection, of which EPIPE has five too, and all others. */
 export function sqlState(error: unknown): string | null {
-  const code = error instanceof Error && 'code' in error ? error.code : null
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null
+  return error instanceof pg.DatabaseError ? (error.code ?? null) : null
 }
 
 /** What pg and the network say when a connection breaks or cannot be had. */
@@ -47,7 +47,7 @@ function isConnectionError(error: Error): boolean {
   const code = 'code' in error ? String(error.code) : ''
   return (
     /^(E[A-Z_]+|CERT_|ERR_(SSL|TLS))/.test(code) ||
-    /connection (terminated|ended)|timeout exceeded|not queryable|closed the connection|pool after calling end/i.test(
+    /connection (terminated|ended|has been discarded)|timeout (exceeded|expired)|not queryable|closed the connection|pool after calling end/i.test(
       error.message,
     ) ||
     error instanceof AggregateError

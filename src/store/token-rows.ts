@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Insertable } from 'kysely'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
@@ -108,8 +109,9 @@ function plainColumns(token: Token) {
     id: token.id,
     provider: token.provider,
     userName: token.userName,
-    userKey: token.userName === null ? null : userKeyOf(token.userName),
     clientId: token.clientId,
+    userKey: token.userName === null ? null : userKey(token.userName),
+    identity: token.userName === null ? null : identityOf(token, token.userName),
     tokenType: token.tokenType,
     scope: token.scope,
     redirectUrl: token.redirectUrl,
@@ -134,7 +136,18 @@ function plainColumns(token: Token) {
   }
 }
 
+/** The digest by which a user is found: of bounded length, as an index needs it. */
+export function userKey(userName: string): Buffer {
+  return createHash('sha256').update(userKeyOf(userName)).digest()
+}
+
+function identityOf({ provider, clientId }: Token, userName: string): Buffer {
+  const identity = JSON.stringify([provider, clientId, userKeyOf(userName)])
+  return createHash('sha256').update(identity).digest()
+}
+
 function sameValue(one: unknown, other: unknown): boolean {
+  if (Buffer.isBuffer(one) && Buffer.isBuffer(other)) return one.equals(other)
   if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((value, index) => sameValue(value, other[index]))

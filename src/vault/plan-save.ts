@@ -12,8 +12,7 @@ import type { Candidate, Match, SaveRequest } from '../domain/save.ts'
 import { bringsToken, matchSave } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
-
-const DEFAULT_PROVIDER = 'zoho'
+import { DEFAULT_PROVIDER } from '../domain/token.ts'
 
 export interface SaveParts {
   providers: Providers
@@ -43,7 +42,7 @@ export function planSave({ providers, policy }: SaveParts, { caller, save, ifVer
     return {
       token,
       replaces: match.candidate.token,
-      absorbed: match.absorbed,
+      absorbed: match.absorbed?.token ?? null,
       events: eventsOf(caller, match, token !== stored, ignored),
     }
   }
@@ -67,7 +66,7 @@ function eventsOf(
   return [
     ...(absorbed === null
       ? []
-      : [{ type: 'token.absorbed', actor, facts: { token_id: absorbed.id } } as const]),
+      : [{ type: 'token.absorbed', actor, facts: { token_id: absorbed.token.id } } as const]),
     ...(changed ? [{ type: 'token.updated', actor } as const] : []),
     ...(ignored.length === 0 ? [] : [{ type: 'save.stale', actor, facts: { ignored } } as const]),
   ]

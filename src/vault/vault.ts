@@ -64,6 +64,7 @@ export function createVault(parts: VaultParts): Vault {
     refresh: async (caller, id) => refreshToken(parts, await readToken(store, caller, id)),
     isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,
     noteUse({ token, now }) {
+      if (token.accessToken === null) return
       if (token.lastUsedAt !== null && now.getTime() - token.lastUsedAt.getTime() < USE_NOTED_EVERY_MS) return
       store.touch(token).catch(() => undefined)
     },

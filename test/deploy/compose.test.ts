@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { OWN_NAMES, readConfig } from '../../src/config/config.ts'
 
 interface ComposeService {
@@ -30,14 +30,7 @@ interface ComposeFile {
 const project = resolve(import.meta.dirname, '../..')
 const textOf = (name: string) => readFileSync(join(project, name), 'utf8')
 
-/** The service's own OpenAPI library brings a parser. */
-function parseYaml(text: string): unknown {
-  const swagger = createRequire(createRequire(import.meta.url).resolve('@fastify/swagger'))
-  const yaml = swagger('yaml') as { parse(source: string, options: { merge: boolean }): unknown }
-  return yaml.parse(text, { merge: true })
-}
-
-const { services, secrets, volumes } = parseYaml(textOf('docker-compose.yml')) as ComposeFile
+const { services, secrets, volumes } = parse(textOf('docker-compose.yml'), { merge: true }) as ComposeFile
 const { postgres, migrate, vault } = services
 const all = Object.entries(services)
 const example = new Map(

@@ -10,7 +10,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { generateApiKey } from '../../src/domain/api-key.ts'
 
 /** What a test reads of an answer: a token, a problem, or what else the route gives. */
-export type Body = Partial<Token> &
+type Body = Partial<Token> &
   Partial<Problem> & { tokens?: Token[]; next_cursor?: string; deleted?: number }
 
 export interface Answer {
@@ -28,7 +28,7 @@ export interface TestVault {
   /** Everything that it logged. */
   log(): string
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
-  save(body: object, headers?: Record<string, string>): Promise<Answer>
+  save(body: object | string, headers?: Record<string, string>): Promise<Answer>
   find(body: object): Promise<Answer>
   close(): Promise<void>
 }

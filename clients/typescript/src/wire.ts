@@ -1035,7 +1035,7 @@ export interface operations {
                 user_name?: string | null;
                 client_id?: string | null;
                 provider?: string | null;
-                status?: "active" | "failing" | "reauth_required" | "";
+                status?: "active" | "failing" | "reauth_required";
                 /**
                  * @description Access tokens that expire before this time.
                  * @example 2030-01-31T12:00:00.000Z
@@ -1045,7 +1045,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description With `secrets` the secrets that the key may see are in the answer. */
-                include?: "secrets" | "";
+                include?: "secrets";
             };
             header?: never;
             path?: never;
@@ -1709,14 +1709,14 @@ export interface operations {
                 user_name?: string | null;
                 client_id?: string | null;
                 provider?: string | null;
-                status?: "active" | "failing" | "reauth_required" | "";
+                status?: "active" | "failing" | "reauth_required";
                 /**
                  * @description Access tokens that expire before this time.
                  * @example 2030-01-31T12:00:00.000Z
                  */
                 expires_before?: string | null;
                 /** @description Every token of the namespace. */
-                all?: "true" | "";
+                all?: "true";
             };
             header?: never;
             path?: never;

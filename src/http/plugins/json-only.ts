@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { VaultError } from '../../domain/errors.ts'
 
-/** Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. */
+/**
+ * Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. Names such
+ * as `__proto__` are left to the validation, which refuses what it does not know and names it.
+ */
 export function parseJsonOnly(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
+  const parse = app.getDefaultJsonParser('ignore', 'ignore')
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {

@@ -87,6 +87,17 @@ function escapePointer(name: string): string {
   return name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
+/** A path that cannot be decoded reaches no route, no hook and no plugin. */
+export function answerMalformedPath(
+  _error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (path)' }]
+  reply.header('cache-control', 'no-store').header('x-request-id', request.id)
+  void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
+}
+
 /** What is not even HTTP never becomes a request: it is answered on the bare socket. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return

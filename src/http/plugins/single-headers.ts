@@ -6,12 +6,13 @@ const SINGLE = ['authorization', 'content-type', 'content-length', 'host', 'if-m
 
 export function refuseRepeatedHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
-    const distinct = request.raw.headersDistinct
-    for (const name of SINGLE) {
-      if ((distinct[name]?.length ?? 0) > 1) {
-        const errors = [{ pointer: `/${name}`, detail: 'was sent more than once (header)' }]
-        throw new VaultError('invalid_request', 'A header was sent more than once.', { errors })
-      }
+    const names = request.raw.rawHeaders
+      .filter((_, index) => index % 2 === 0)
+      .map((name) => name.toLowerCase())
+    const repeated = SINGLE.find((single) => names.indexOf(single) !== names.lastIndexOf(single))
+    if (repeated !== undefined) {
+      const errors = [{ pointer: `/${repeated}`, detail: 'was sent more than once (header)' }]
+      throw new VaultError('invalid_request', 'A header was sent more than once.', { errors })
     }
     return Promise.resolve()
   })

@@ -17,10 +17,13 @@ import { tokenView } from '../token-view.ts'
 
 /** Find, get, save, list, delete and refresh. */
 export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
+  const view = (caller: Caller, reading: Reading, secrets = true) =>
+    tokenView(caller, reading, { refreshable: vault.isRefreshable(reading.token), secrets })
+
   /** The answer to a caller; where it discloses the access token, that is noted. */
   const disclose = (caller: Caller, reading: Reading) => {
     if (allows(caller, 'tokens:use')) vault.noteUse(reading)
-    return tokenView(caller, reading, { refreshable: vault.isRefreshable(reading.token), secrets: true })
+    return view(caller, reading)
   }
 
   app.post('/tokens/find', { schema: operations.findToken }, async (request, reply) => {
@@ -45,7 +48,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
       .status(saved.created ? 201 : 200)
       .header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
       .header('etag', etagOf(saved))
-      .send(disclose(caller, saved))
+      .send(view(caller, saved))
   })
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
@@ -60,9 +63,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const secrets = request.query.include === 'secrets'
     const last = tokens.length === page.limit ? tokens.at(-1) : undefined
     return {
-      tokens: tokens.map((token) =>
-        tokenView(caller, { token, now }, { refreshable: vault.isRefreshable(token), secrets }),
-      ),
+      tokens: tokens.map((token) => view(caller, { token, now }, secrets)),
       ...(last && { next_cursor: cursorOf(last.id) }),
     }
   })

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import type { Scope } from '../../src/domain/caller.ts'
+import { createApp } from '../../src/http/app.ts'
+import type { Vault } from '../../src/vault/vault.ts'
+
+/** The app over a vault of the test's own, in which a key is the list of its scopes: `tokens:list+admin`. */
+export function createTestApp(vault: Partial<Vault>): Promise<FastifyInstance> {
+  const unexpected = () => Promise.reject(new Error('the test has no such call in mind'))
+  return createApp({
+    vault: {
+      find: unexpected,
+      get: unexpected,
+      list: unexpected,
+      save: unexpected,
+      delete: unexpected,
+      deleteMany: unexpected,
+      refresh: unexpected,
+      isRefreshable: () => true,
+      noteUse: () => undefined,
+      ...vault,
+    },
+    authenticator: {
+      authenticate: (key) =>
+        Promise.resolve(
+          key === '' ? null : { keyId: 'key', namespaceId: 'n', scopes: new Set(key.split('+') as Scope[]) },
+        ),
+    },
+    ready: () => Promise.resolve(),
+    logger: pino({ level: 'silent' }),
+    version: '0.0.0',
+    tls: null,
+  })
+}
