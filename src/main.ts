@@ -100,10 +100,12 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
   const observer = createLogObserver(log)
   const renewals = createRenewals({ store, providers, policy, clock, observer })
   const refresher = createRefresher({ renewals, observer, concurrency: config.refreshConcurrency })
+  let stopping = false
   const app = await createApp({
     vault: createVault({ store, providers, renewals, policy, clock }),
     authenticator: createBootstrapAuthenticator(bootstrap.key, namespaceId),
     async ready() {
+      if (stopping) throw new Error('the service is stopping')
       await callers.ping()
       await checkSchema(callers.db)
       await keyring.keysOf(namespaceId)
@@ -119,9 +121,10 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
     embeddedIn: backing.embeddedIn,
     newKey: bootstrap.isNew ? bootstrap.key : null,
     async close() {
-      await app.close()
+      stopping = true
       refresher.stop()
-      await renewals.settled()
+      await app.close()
+      await renewals.close()
       await Promise.all([callers.close(), renewing.close()])
       await backing.close()
     },

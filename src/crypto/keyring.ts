@@ -43,10 +43,12 @@ export function createKeyring(store: DataKeyStore, master: MasterKeys, now: () =
 
   return {
     async keysOf(namespaceId, sealed = []) {
+      const knowsAll = ({ keyIds }: CachedKeys) => sealed.every((value) => keyIds.has(keyIdOf(value)))
       const cached = cache.get(namespaceId)
-      const knowsAll = cached !== undefined && sealed.every((value) => cached.keyIds.has(keyIdOf(value)))
-      if (cached !== undefined && knowsAll && now() - cached.loadedAtMs < CACHE_MS) return cached.keys
-      return (await loadOnce(namespaceId)).keys
+      if (cached && knowsAll(cached) && now() - cached.loadedAtMs < CACHE_MS) return cached.keys
+      const loaded = await loadOnce(namespaceId)
+      // It may have been under way since before the other replica made its key.
+      return (knowsAll(loaded) ? loaded : await loadOnce(namespaceId)).keys
     },
   }
 }

@@ -1,7 +1,7 @@
 import sensible from '@fastify/sensible'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import type { Authenticator } from '../domain/authenticator.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -41,6 +41,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: () => uuidv7(),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes in on a connection that is still open is served: Fastify's own refusal is no problem document.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerMalformedPath,
@@ -82,7 +84,7 @@ function stampAnswers(app: FastifyInstance): void {
 /** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
 function logAnswers(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
-    request.log.info(
+    request.log[isProbe(request) ? 'debug' : 'info'](
       {
         method: request.method,
         route: request.routeOptions.url ?? null,
@@ -94,4 +96,9 @@ function logAnswers(app: FastifyInstance): void {
     )
     return Promise.resolve()
   })
+}
+
+/** Asked every few seconds by machines: worth a line only to those who look for it. */
+function isProbe({ routeOptions: { url } }: FastifyRequest): boolean {
+  return url === '/healthz' || url === '/readyz'
 }

@@ -38,9 +38,16 @@ const LIMITS = {
 const ANSWER_MS = 8_000
 
 export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
+  const served = new WeakSet<pg.ClientBase>()
   const pool = new pg.Pool({
     ...(patient ? {} : LIMITS),
-    Client: clientOf(urls, patient ? null : ANSWER_MS, onLost),
+    Client: clientOf(urls, patient ? null : ANSWER_MS, onLost, served),
+    verify(client, done) {
+      refuseStandby(client).then(() => {
+        served.add(client)
+        done()
+      }, done)
+    },
     max: size,
     application_name: name,
     connectionTimeoutMillis: QUEUE_MS,
@@ -54,11 +61,17 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   return {
     db,
     async ping() {
-      const { rows } = await sql<{ readOnly: boolean }>`select pg_is_in_recovery() as read_only`.execute(db)
-      if (rows[0]?.readOnly === true) throw new Error('this Postgres takes no writes')
+      await sql`select 1`.execute(db)
     },
     close: () => db.destroy(),
   }
+}
+
+/** A standby answers queries, but it is no place to keep tokens. */
+async function refuseStandby(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+  if (rows[0]?.standby === true)
+    throw Object.assign(new Error('this Postgres takes no writes'), { code: '25006' })
 }
 
 /** A client that goes to the host which served last; a host that fails passes the turn on. */
@@ -66,6 +79,7 @@ function clientOf(
   urls: readonly string[],
   answerMs: number | null,
   onLost: (error: Error) => void,
+  served: WeakSet<pg.ClientBase>,
 ): new () => pg.ClientBase {
   let current = 0
   return class extends pg.Client {
@@ -75,11 +89,9 @@ function clientOf(
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
       if (answerMs !== null) limitAnswers(this, socket, answerMs)
-      let served = false
       this.on('error', onLost)
-      this.once('connect', () => (served = true))
       this.once('end', () => {
-        if (!served && current === chosen) current = (chosen + 1) % urls.length
+        if (!served.has(this) && current === chosen) current = (chosen + 1) % urls.length
       })
     }
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
-import { canRenew, renewalError, throttled, whyNotFresh } from '../domain/freshness.ts'
+import { canRenew, isTooSoon, renewalError, throttled, whyNotFresh } from '../domain/freshness.ts'
 import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
@@ -41,7 +41,7 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   if (token.status === 'reauth_required') throw renewalError(token, now)
   const renewal = await awaitRenewal(parts, token, provider, true)
   if (renewal === null) throw whyNotFresh({ ...token, lastError: null }, provider, now)
-  if (renewal.renewed) return renewal
+  if (renewal.renewed || isTooSoon(renewal.token, provider, renewal.now)) return renewal
   if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
   const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
   if (slot > renewal.now) throw throttled(renewal.now, slot)

@@ -16,6 +16,8 @@ export interface RefresherOptions {
 }
 
 const POLL_MS = 500
+/** With every place taken nothing is asked of the storage: only whether one is free again. */
+const FULL_POLL_MS = 20
 
 export function createRefresher({ renewals, observer, concurrency }: RefresherOptions): Refresher {
   let timer: NodeJS.Timeout | undefined
@@ -23,8 +25,8 @@ export function createRefresher({ renewals, observer, concurrency }: RefresherOp
 
   const tick = async (): Promise<void> => {
     const free = concurrency - renewals.inFlight()
-    const claimed = free > 0 ? await renewals.renewDue(free) : 0
-    schedule(claimed > 0 && claimed === free ? 0 : POLL_MS)
+    const claimed = free > 0 ? await renewals.renewDue(free) : free
+    schedule(claimed === free ? FULL_POLL_MS : POLL_MS)
   }
   const schedule = (delayMs: number): void => {
     if (stopped) return

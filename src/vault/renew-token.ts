@@ -41,8 +41,8 @@ export async function renewToken(
   const { store, providers, policy, clock, observer } = parts
   const outcome = await providers.refresh(requestOf(claim, provider, startedMs))
   const elapsedMs = clock.monotonicMs() - startedMs
-  const now = new Date(claim.claimedAt.getTime() + elapsedMs)
-  const token = await keep(parts, claim, settlementOf(claim, outcome, provider, now, policy))
+  const now = () => new Date(claim.claimedAt.getTime() + clock.monotonicMs() - startedMs)
+  const token = await keep(parts, claim, settlementOf(claim, outcome, provider, now(), policy))
   observer.renewalSettled({
     ref: claim.token,
     provider: provider.name,
@@ -50,7 +50,7 @@ export async function renewToken(
     stored: token !== null,
     ms: elapsedMs,
   })
-  if (token !== null) return { token, now, renewed: outcome.kind === 'renewed' }
+  if (token !== null) return { token, now: now(), renewed: outcome.kind === 'renewed' }
   const left = await store.get(claim.token)
   return left && { ...left, renewed: isNewer(left.token, claim.token) }
 }

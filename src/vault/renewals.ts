@@ -1,90 +1,107 @@
+import { VaultError } from '../domain/errors.ts'
 import type { Provider } from '../domain/provider.ts'
+import type { Claim } from '../domain/renewal.ts'
 import { renewalTerms } from '../domain/renewal.ts'
-import type { TokenRef } from '../domain/token.ts'
+import type { Token, TokenRef } from '../domain/token.ts'
+import { awaitPeer } from './await-peer.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
-import { isNewer, renewToken } from './renew-token.ts'
+import { renewToken } from './renew-token.ts'
 
 /** The renewals of this replica, for callers and for the refresher: one of each token at a time. */
 export interface Renewals {
   /**
-   * Renews a token once, however many ask, on whichever replica: the others wait for its outcome. Null where the
-   * token is gone. The work belongs to nobody: it goes on when the caller has left.
+   * Renews a token once, however many ask, on whichever replica: the others wait for its outcome. `token` is what the
+   * caller has read: what was renewed since is not renewed again. Null where the token is gone. The work belongs to
+   * nobody: it goes on when the caller has left.
    */
-  renew(ref: TokenRef, provider: Provider, forced: boolean): Promise<Renewal | null>
+  renew(token: Token, provider: Provider, forced: boolean): Promise<Renewal | null>
   /** Claims and renews up to `limit` due tokens; resolves with their number as soon as they are claimed. */
   renewDue(limit: number): Promise<number>
   /** Renewals under way. */
   inFlight(): number
-  /** Resolves when the renewals under way are settled. */
-  settled(): Promise<void>
+  /** Claims nothing any more; resolves when what was claimed is settled. */
+  close(): Promise<void>
 }
 
-const PEER_POLL_MS = 50
+const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
 
 export function createRenewals(parts: RenewalParts): Renewals {
   const { store, providers, clock, observer } = parts
-  const running = new Map<string, Promise<Renewal | null>>()
-  const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
+  /** Tokens that this replica has claimed, until it has stored what came of it. */
+  const held = new Map<string, { ref: TokenRef; renewal: Promise<Renewal | null> }>()
+  /** Callers of one token share one attempt. */
+  const asking = new Map<string, Promise<Renewal | null>>()
+  /** Claims being made, and those made: what a shutdown waits for. */
+  const { track, allDone } = createTracker()
+  let closed = false
 
-  const track = (ref: TokenRef, work: Promise<Renewal | null>): Promise<Renewal | null> => {
-    const key = keyOf(ref)
-    const tracked = work.finally(() => {
-      if (running.get(key) === tracked) running.delete(key)
-    })
-    running.set(key, tracked)
-    return tracked
+  const hold = (claim: Claim, provider: Provider, startedMs: number): Promise<Renewal | null> => {
+    const key = keyOf(claim.token)
+    const renewal = track(renewToken(parts, claim, provider, startedMs)).finally(() => held.delete(key))
+    held.set(key, { ref: claim.token, renewal })
+    return renewal
+  }
+  const claimOne = async (token: Token, provider: Provider, forced: boolean) => {
+    const startedMs = clock.monotonicMs()
+    const claim = await store.claim(token, renewalTerms(provider), forced)
+    return claim === null ? 'refused' : hold(claim, provider, startedMs)
+  }
+  const claimDue = async (limit: number): Promise<number> => {
+    const startedMs = clock.monotonicMs()
+    const busy = Array.from(held.values(), ({ ref }) => ref)
+    const claims = await store.claimDue(limit, providers.all().map(renewalTerms), busy)
+    for (const claim of claims) {
+      const provider = providers.find(claim.token.provider)
+      if (provider === null) continue
+      hold(claim, provider, startedMs).catch((error: unknown) => {
+        observer.refresherFailed(error)
+      })
+    }
+    return claims.length
+  }
+  /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
+  const ask = async (asked: Token, provider: Provider, forced: boolean): Promise<Renewal | null> => {
+    for (let token = asked; ;) {
+      const own = held.get(keyOf(token))
+      if (own !== undefined) return own.renewal
+      if (closed)
+        throw new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
+      const renewal = await track(claimOne(token, provider, forced))
+      if (renewal !== 'refused') return renewal
+      const outcome = await awaitPeer(parts, token)
+      if (outcome === null || !('again' in outcome)) return outcome
+      token = outcome.again
+    }
   }
 
   return {
-    renew: (ref, provider, forced) =>
-      running.get(keyOf(ref)) ?? track(ref, claimAndRenew(parts, ref, provider, forced)),
-    async renewDue(limit) {
-      const startedMs = clock.monotonicMs()
-      const claims = await store.claimDue(limit, providers.all().map(renewalTerms))
-      for (const claim of claims) {
-        const provider = providers.find(claim.token.provider)
-        if (provider === null) continue
-        track(claim.token, renewToken(parts, claim, provider, startedMs)).catch((error: unknown) => {
-          observer.refresherFailed(error)
-        })
-      }
-      return claims.length
+    renew(token, provider, forced) {
+      const key = `${keyOf(token)} ${forced}`
+      const shared = asking.get(key)
+      if (shared !== undefined) return shared
+      const asked = ask(token, provider, forced).finally(() => asking.delete(key))
+      asking.set(key, asked)
+      return asked
     },
-    inFlight: () => running.size,
-    async settled() {
-      await Promise.allSettled(running.values())
+    renewDue: (limit) => (closed ? Promise.resolve(0) : track(claimDue(limit))),
+    inFlight: () => held.size,
+    async close() {
+      closed = true
+      await allDone()
     },
   }
 }
 
-/** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
-async function claimAndRenew(
-  parts: RenewalParts,
-  ref: TokenRef,
-  provider: Provider,
-  forced: boolean,
-): Promise<Renewal | null> {
-  for (;;) {
-    const startedMs = parts.clock.monotonicMs()
-    const claim = await parts.store.claim(ref, renewalTerms(provider), forced)
-    if (claim !== null) return renewToken(parts, claim, provider, startedMs)
-    const outcome = await outcomeOfPeer(parts, ref)
-    if (outcome !== 'abandoned') return outcome
-  }
-}
-
-/** Waits while another claim holds the token; `abandoned` where its lease ran out meanwhile. */
-async function outcomeOfPeer(
-  { store, policy, clock }: RenewalParts,
-  ref: TokenRef,
-): Promise<Renewal | null | 'abandoned'> {
-  const first = await store.get(ref)
-  for (let current = first; ; current = await store.get(ref)) {
-    if (current === null || first === null) return null
-    const { leaseUntil } = current.token
-    const held = leaseUntil !== null && leaseUntil > current.now
-    if (!held && current !== first && leaseUntil !== null) return 'abandoned'
-    if (!held) return { ...current, renewed: isNewer(current.token, first.token) }
-    await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
+function createTracker() {
+  const underWay = new Set<Promise<unknown>>()
+  return {
+    track: <Result>(work: Promise<Result>): Promise<Result> => {
+      const tracked = work.finally(() => underWay.delete(tracked))
+      underWay.add(tracked)
+      return tracked
+    },
+    allDone: async () => {
+      while (underWay.size > 0) await Promise.allSettled(underWay)
+    },
   }
 }

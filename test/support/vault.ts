@@ -10,8 +10,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { generateApiKey } from '../../src/domain/api-key.ts'
 
 /** What a test reads of an answer: a token, a problem, or what else the route gives. */
-type Body = Partial<Token> &
-  Partial<Problem> & { tokens?: Token[]; next_cursor?: string; deleted?: number }
+type Body = Partial<Token> & Partial<Problem> & { tokens?: Token[]; next_cursor?: string; deleted?: number }
 
 export interface Answer {
   status: number

@@ -1,0 +1,31 @@
+import type { Token } from '../domain/token.ts'
+import type { Renewal, RenewalParts } from './renew-token.ts'
+import { isNewer } from './renew-token.ts'
+
+const PEER_POLL_MS = 50
+
+/**
+ * What came of the claim that stands in the way of one's own, or what the terms forbid. Null where the token is gone;
+ * `again` where the token has moved on without an outcome, as after a save or the end of a dead owner's lease.
+ */
+export async function awaitPeer(
+  { store, policy, clock }: RenewalParts,
+  asked: Token,
+): Promise<Renewal | null | { again: Token }> {
+  for (let waited = false; ; waited = true) {
+    const current = await store.get(asked)
+    if (current === null) return null
+    const { token, now } = current
+    if (token.leaseUntil === null || token.leaseUntil <= now) {
+      if (isNewer(token, asked)) return { ...current, renewed: true }
+      const isForbidden = token.version === asked.version && !waited
+      if (isForbidden || hasFailedSince(token, asked)) return { ...current, renewed: false }
+      return { again: token }
+    }
+    await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
+  }
+}
+
+function hasFailedSince({ lastError }: Token, asked: Token): boolean {
+  return lastError !== null && (asked.lastError === null || lastError.at > asked.lastError.at)
+}

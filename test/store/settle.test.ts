@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { RefreshOutcome } from '../../src/domain/provider.ts'
+import type { Claim } from '../../src/domain/renewal.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import type { Replica, TokenStorage } from '../support/token-storage.ts'
+import { openStorage, renewed } from '../support/token-storage.ts'
+
+const TOKEN = {
+  id: 'token-1',
+  userName: 'ann',
+  clientId: 'client',
+  clientSecret: 'secret',
+  refreshToken: 'refresh-1',
+  accessToken: 'access-1',
+  expiresInSeconds: 0,
+}
+const ID = TOKEN.id
+const DEAD: RefreshOutcome = { kind: 'dead', error: 'invalid_code' }
+const DOWN: RefreshOutcome = { kind: 'unavailable', error: 'http_500', sent: true }
+
+let storage: TokenStorage
+let replica: Replica
+
+beforeAll(async () => {
+  storage = await openStorage()
+  replica = await storage.replica()
+})
+afterAll(() => storage.close())
+beforeEach(async () => {
+  await storage.database.query('delete from tokens')
+  await storage.database.query('delete from events')
+  await replica.save(TOKEN)
+})
+
+async function claimed(who = replica): Promise<Claim> {
+  const claim = await who.claim(ID)
+  if (claim === null) throw new Error('the token was not claimed')
+  return claim
+}
+
+const accessOf = async () => (await replica.read(ID)).accessToken?.reveal()
+const refreshOf = async () => (await replica.read(ID)).refreshToken?.reveal()
+const lastEvent = async () => (await storage.events(ID)).at(-1)
+
+describe('what came of a renewal', () => {
+  test('is the token from then on, and its lease has ended', async () => {
+    const claim = await claimed()
+    const settled = await replica.settle(claim, renewed('access-2'))
+    expect(settled?.accessToken?.reveal()).toBe('access-2')
+    const token = await replica.read(ID)
+    expect(token).toMatchObject({ status: 'active', version: 2, leaseUntil: null, fence: 1 })
+    expect(token.expiresAt).toEqual(new Date(claim.claimedAt.getTime() + 3_600_000))
+    expect(await accessOf()).toBe('access-2')
+    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.succeeded'])
+  })
+
+  test('takes no good token away where it failed', async () => {
+    const settled = await replica.settle(await claimed(), DOWN)
+    expect(settled).toMatchObject({ status: 'failing', leaseUntil: null, lastError: { attempts: 1 } })
+    expect(await accessOf()).toBe('access-1')
+    expect(await lastEvent()).toBe('renewal.failed')
+  })
+
+  test('leaves alone what a save has written in the meantime', async () => {
+    const claim = await claimed()
+    await replica.save({
+      ...TOKEN,
+      scope: 'crm',
+      redirectUrl: 'https://app.example/',
+      clientSecret: 'secret-2',
+    })
+    await replica.settle(claim, renewed('access-2'))
+    const token = await replica.read(ID)
+    expect(token).toMatchObject({ scope: 'crm', redirectUrl: 'https://app.example/', version: 3 })
+    expect(token.clientSecret?.reveal()).toBe('secret-2')
+    expect(token.accessToken?.reveal()).toBe('access-2')
+  })
+
+  test('is stored though the lease has run out, as long as nobody has taken over', async () => {
+    const claim = await claimed()
+    await storage.age(ID, 3600)
+    expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).not.toBeNull()
+    expect(await refreshOf()).toBe('refresh-2')
+  })
+
+  test('keeps the tokens apart: nothing of one is in the other', async () => {
+    await replica.save({
+      ...TOKEN,
+      id: 'token-2',
+      userName: 'bob',
+      refreshToken: 'refresh-b',
+      accessToken: 'access-b',
+    })
+    await replica.settle(await claimed(), renewed('access-2', 'refresh-2'))
+    const other = await replica.read('token-2')
+    expect(other.refreshToken?.reveal()).toBe('refresh-b')
+    expect(other).toMatchObject({ version: 1, fence: 0 })
+  })
+})
+
+describe('an answer that comes too late is recorded and dropped', () => {
+  test('after a save with a new refresh token', async () => {
+    const claim = await claimed()
+    await replica.save({ ...TOKEN, refreshToken: 'refresh-new', accessToken: 'access-new' })
+    expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
+    expect([await accessOf(), await refreshOf()]).toEqual(['access-new', 'refresh-new'])
+    expect(await lastEvent()).toBe('renewal.dropped')
+  })
+
+  test('after a delete', async () => {
+    const claim = await claimed()
+    const event = { type: 'token.deleted', actor: 'test' } as const
+    await replica.store.delete({ namespaceId: storage.namespaceId, id: ID }, event)
+    expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
+    expect(await storage.database.query('select id from tokens')).toEqual([])
+    expect(await storage.database.query('select digest from refresh_tokens')).toEqual([])
+    expect(await storage.events(ID)).toEqual(['token.created', 'token.deleted', 'renewal.dropped'])
+  })
+
+  test('after a take-over, whose lease goes on', async () => {
+    const late = await claimed()
+    await storage.age(ID, 26)
+    const taken = await claimed(await storage.replica())
+    expect(await replica.settle(late, renewed('access-late', 'refresh-late'))).toBeNull()
+    expect(await lastEvent()).toBe('renewal.dropped')
+    expect((await replica.read(ID)).leaseUntil).toEqual(taken.token.leaseUntil)
+    await replica.settle(taken, renewed('access-2'))
+    expect([await accessOf(), await refreshOf()]).toEqual(['access-2', 'refresh-1'])
+  })
+
+  test.each([DEAD, DOWN])('after a peer has renewed, a refusal above all: %o', async (outcome) => {
+    const late = await claimed()
+    await storage.age(ID, 26)
+    await replica.settle(await claimed(), renewed('access-2', 'refresh-2'))
+    expect(await replica.settle(late, outcome)).toBeNull()
+    expect(await replica.read(ID)).toMatchObject({ status: 'active', lastError: null })
+  })
+})
+
+describe('a failure says nothing about a token that has been saved since', () => {
+  test.each([DEAD, DOWN])('%o', async (outcome) => {
+    const claim = await claimed()
+    await replica.save({ ...TOKEN, clientSecret: 'secret-2' })
+    expect(await replica.settle(claim, outcome)).toBeNull()
+    const token = await replica.read(ID)
+    expect(token).toMatchObject({ status: 'active', lastError: null, leaseUntil: null })
+    expect(await lastEvent()).toBe('renewal.dropped')
+    expect(await replica.claim(ID)).not.toBeNull()
+  })
+})
+
+describe('a commit whose answer was lost', () => {
+  test.each([
+    ['a success', renewed('access-2', 'refresh-2'), 'renewal.succeeded'],
+    ['a failure', DOWN, 'renewal.failed'],
+  ])('is known again when it is tried once more: %s', async (_what, outcome, event) => {
+    const claim = await claimed()
+    const first = await replica.settle(claim, outcome)
+    const second = await replica.settle(claim, outcome)
+    expect(second).toMatchObject({ version: first?.version, status: first?.status })
+    expect(await storage.events(ID)).toEqual(['token.created', event])
+  })
+
+  test('is known again though a save has come in between', async () => {
+    const claim = await claimed()
+    await replica.settle(claim, renewed('access-2'))
+    await replica.save({ ...TOKEN, accessToken: 'access-3', expiresInSeconds: 7200 })
+    expect(await replica.settle(claim, renewed('access-2'))).not.toBeNull()
+    expect(await accessOf()).toBe('access-3')
+    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.succeeded', 'token.updated'])
+  })
+})
+
+describe('what a renewal has replaced', () => {
+  const renew = async (accessToken: string, refreshToken: string | null = null) => {
+    await replica.settle(await claimed(), renewed(accessToken, refreshToken))
+    await storage.age(ID, 3600)
+  }
+
+  test('still finds its token by any refresh token that it ever had', async () => {
+    await renew('access-2', 'refresh-2')
+    await renew('access-3', 'refresh-3')
+    for (const refresh of ['refresh-1', 'refresh-2', 'refresh-3']) {
+      const criterion = { by: 'refresh_token', token: new Secret(refresh) } as const
+      const narrowing = { provider: null, clientId: null }
+      const { tokens } = await replica.store.findBy(storage.namespaceId, criterion, narrowing)
+      expect(tokens.map(({ id }) => id)).toEqual([ID])
+    }
+  })
+
+  test('is known for the last 16 access tokens: a save that brings one of them is late', async () => {
+    for (let number = 2; number <= 18; number += 1) {
+      await renew(`access-${number}`)
+      await storage.age(ID, 600)
+    }
+    await replica.settle(await claimed(), renewed('access-19'))
+    const save = (accessToken: string) => replica.save({ ...TOKEN, accessToken, expiresInSeconds: 9999 })
+    for (const number of [18, 10, 3]) {
+      await save(`access-${number}`)
+      expect(await accessOf()).toBe('access-19')
+      expect(await lastEvent()).toBe('save.stale')
+    }
+    await save('access-2')
+    expect(await accessOf()).toBe('access-2')
+  })
+})

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { useWorld } from '../support/renewal-world.ts'
+
+const world = useWorld({ zoho: { timeout: 60 } })
+
+/** Longer than a caller waits for a renewal. */
+const SLOW = { delayMs: 16_500 }
+
+test('a caller waits 15 s at most, while the renewal goes on and is kept', async () => {
+  world.zoho.make(SLOW)
+  const [expired, living] = [await world.save(0), await world.save(3600)]
+  await world.leave(living.id, 50)
+  const [impatient, forced, lucky] = await Promise.all([
+    world.accessToken(expired.id),
+    world.refresh(expired.id),
+    world.accessToken(living.id),
+  ])
+  // The stand-in has not answered yet: nothing but the end of the patience can have answered them.
+  expect(await world.read(expired.id)).toMatchObject({ version: 1, access_token: expired.access_token })
+  for (const { status, body, headers } of [impatient, forced]) {
+    expect([status, body.code]).toEqual([503, 'provider_unavailable'])
+    expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  }
+  expect(lucky).toMatchObject({ status: 200, body: { access_token: living.access_token } })
+  await expect.poll(async () => (await world.read(expired.id)).version, { timeout: 10_000 }).toBe(2)
+  expect((await world.accessToken(expired.id)).status).toBe(200)
+  expect(world.requests).toBe(2)
+})
