@@ -198,6 +198,12 @@ function sameValue(one: Token[keyof TokenFields], other: Token[keyof TokenFields
   return !(other instanceof Date) && typeof other !== 'string' && one.equals(other)
 }
 
+/** The save brings what the last failure asked for: there is no reason to wait any more. */
+function isMended({ lastError, apiDomain }: Token, merged: Token, newClient: boolean): boolean {
+  if (lastError?.code === 'client_refused') return newClient
+  return lastError?.code === 'data_centre_unknown' && merged.apiDomain !== apiDomain
+}
+
 /** A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. */
 function rescheduled(stored: Token, base: Token, merged: Token, context: MergeContext): Token {
   const { now, provider, policy } = context
@@ -216,8 +222,8 @@ function rescheduled(stored: Token, base: Token, merged: Token, context: MergeCo
         fence: stored.fence + 1,
         renewals: [],
       }
-    : { ...changed, ...(newClient && { retryAt: null }) }
-  if (newClient && token.status === 'failing') return { ...token, refreshDueAt: now }
+    : changed
+  if (!newGrant && isMended(base, merged, newClient)) return { ...token, retryAt: null, refreshDueAt: now }
   if (base === stored && !newGrant && !newClient && !newAccess) return token
   return { ...token, refreshDueAt: refreshDueAt(token, provider, now, policy) }
 }

@@ -189,6 +189,7 @@ describe('a token that cannot be renewed', () => {
     expect(token.refresh_due_at).toBeDefined()
     world.zoho.recover()
     await world.vault.save({ id, api_domain: world.zoho.url })
-    expect((await world.refresh(id)).body).toMatchObject({ status: 'active' })
+    expect((await world.accessToken(id)).status).toBe(200)
+    expect(await world.read(id)).toMatchObject({ status: 'active' })
   })
 })

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { Secret } from '../../src/domain/secret.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { Planting } from '../support/planted.ts'
+
+test('an error is logged by its name, its code and where it was thrown: nothing of what it says', () => {
+  const secrets = new Planting()
+  const cause = Object.assign(new Error(secrets.secret()), {
+    code: '23505',
+    detail: `Key (${secrets.secret()})`,
+  })
+  const error = Object.assign(new TypeError(secrets.secret(), { cause }), { query: secrets.secret() })
+  const lines: string[] = []
+  const logger = createLogger('trace', { write: (line) => lines.push(line) })
+  logger.error({ err: error, token: new Secret(secrets.secret()) }, 'failed')
+  expect(secrets.isIn(...lines)).toBe(false)
+  expect(JSON.parse(lines.join(''))).toMatchObject({
+    level: 'error',
+    msg: 'failed',
+    token: '[secret]',
+    err: { name: 'TypeError', cause: { name: 'Error', code: '23505' } },
+  })
+  expect(lines.join('')).toContain('log.test.ts')
+})
