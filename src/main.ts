@@ -42,10 +42,13 @@ interface Parts {
   backing: Backing
   callers: Database
   renewing: Database
+  /** For data keys: a transaction that waits for them must not hold the connection by which they come. */
+  keys: Database
 }
 
 const CALLER_CONNECTIONS = 16
 const RENEWAL_CONNECTIONS = 8
+const KEY_CONNECTIONS = 2
 
 const clock: Clock = {
   monotonicMs: () => performance.now(),
@@ -61,12 +64,13 @@ export async function serve(config: Config, log: Logger, ephemeral: boolean): Pr
   const backing = await openBacking(config, ephemeral)
   const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
   const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
+  const keys = connect(backing, log, KEY_CONNECTIONS, 'token-vault keys')
   try {
     await waitForDatabase(callers)
     await prepareSchema(callers, backing)
-    return await compose({ config, log, backing, callers, renewing }, providers)
+    return await compose({ config, log, backing, callers, renewing, keys }, providers)
   } catch (error) {
-    await Promise.all([callers.close(), renewing.close()])
+    await Promise.all([callers.close(), renewing.close(), keys.close()])
     await backing.close()
     throw error
   }
@@ -86,8 +90,8 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
 }
 
 async function compose(parts: Parts, providers: ReturnType<typeof createProviders>): Promise<Service> {
-  const { config, log, backing, callers, renewing } = parts
-  const dataKeys = createDataKeyStore(callers.db)
+  const { config, log, backing, callers, renewing, keys } = parts
+  const dataKeys = createDataKeyStore(keys.db)
   const masterKeys = createMasterKeys(backing.masterKeys)
   await checkMasterKeys(dataKeys, masterKeys)
   const keyring = createKeyring(dataKeys, masterKeys, Date.now)
@@ -125,7 +129,7 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
       refresher.stop()
       await app.close()
       await renewals.close()
-      await Promise.all([callers.close(), renewing.close()])
+      await Promise.all([callers.close(), renewing.close(), keys.close()])
       await backing.close()
     },
   }
