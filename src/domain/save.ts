@@ -50,8 +50,9 @@ export function matchSave(save: SaveRequest, candidates: Candidate[]): Match | n
   const others = candidates.filter((candidate) => candidate !== matched)
   const twin = others.find((other) => other.shares.refresh_token)
   const identity = identityAfter(matched.token, save, twin?.token)
+  const isNamed = save.userName !== null || !contradicts(matched.token, save)
   const owner =
-    others.find((other) => hasIdentity(other.token, identity)) ??
+    others.find((other) => isNamed && hasIdentity(other.token, identity)) ??
     (twin && canAbsorb(twin.token, identity) ? undefined : twin)
   if (owner !== undefined || contradicts(matched.token, save)) throw conflict((owner ?? matched).token)
   return { candidate: matched, absorbed: twin ?? null }

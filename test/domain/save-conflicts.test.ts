@@ -25,6 +25,15 @@ const cases: Record<string, FateCase[]> = {
       'conflict:a',
     ],
     [
+      'conflicts with the token that holds the refresh token, the only identity that it names',
+      { clientId: 'other', refreshToken: 'r' },
+      [
+        { id: 'a', ...ann, refreshToken: 'r' },
+        { id: 'b', userName: 'ann', clientId: 'other' },
+      ],
+      'conflict:a',
+    ],
+    [
       'conflicts with the owner of the identity that it names',
       { id: 'a', ...ann },
       [{ id: 'a' }, { id: 'b', ...ann }],
