@@ -110,8 +110,9 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
     authenticator: createBootstrapAuthenticator(bootstrap.key, namespaceId),
     async ready() {
       if (stopping) throw new Error('the service is stopping')
-      await callers.ping()
-      await checkSchema(callers.db)
+      // Not over the callers' connections: a crowd of them is no reason to be taken out of service.
+      await keys.ping()
+      await checkSchema(keys.db)
       await keyring.keysOf(namespaceId)
     },
     logger: log,

@@ -1,10 +1,13 @@
 import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
+import type { IfVersion } from '../domain/if-version.ts'
+import { checkVersion } from '../domain/if-version.ts'
 import type { Keyring } from '../domain/keyring.ts'
 import type { TokenFilter, TokenStore } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
 import { claimDue, claimOne, settle } from './claims.ts'
 import type { Db } from './database.ts'
+import { createKeyedQueue } from './keyed-queue.ts'
 import { filtered, findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordEvents } from './record-events.ts'
 import { saveToken } from './save-token.ts'
@@ -13,13 +16,14 @@ import { uuidV7 } from './uuid-v7.ts'
 
 /** Tokens in Postgres. Callers and renewals have connections of their own, so that neither starves the other. */
 export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Keyring): TokenStore {
+  const saving = { db: callers, keyring, queue: createKeyedQueue() }
   return guardStorage<TokenStore>({
     findBy: (namespaceId, criterion, narrowing) =>
       findBy(callers, keyring, namespaceId, criterion, narrowing),
     get: (ref) => getToken(callers, keyring, ref),
     list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
-    save: (namespaceId, save, plan) => saveToken(callers, keyring, namespaceId, save, plan),
-    delete: (ref, event) => deleteToken(callers, ref, event),
+    save: (namespaceId, save, plan) => saveToken(saving, namespaceId, save, plan),
+    delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),
     deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
     touch: (ref) => touch(callers, ref),
     claimDue: (limit, terms, busy) => claimDue(renewals, keyring, limit, terms, busy),
@@ -29,14 +33,16 @@ export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Key
 }
 
 /** By the primary key. */
-async function deleteToken(db: Db, ref: TokenRef, event: Event): Promise<boolean> {
+async function deleteToken(db: Db, ref: TokenRef, event: Event, ifVersion: IfVersion): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
-    const { numDeletedRows } = await trx
+    const [gone] = await trx
       .deleteFrom('tokens')
       .where('namespaceId', '=', ref.namespaceId)
       .where('id', '=', ref.id)
-      .executeTakeFirst()
-    if (numDeletedRows === 0n) return false
+      .returning('version')
+      .execute()
+    if (gone === undefined) return false
+    checkVersion(gone.version, ifVersion)
     await recordEvents(trx, ref, [event])
     return true
   })

@@ -6,6 +6,7 @@ import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import type { Db } from './database.ts'
+import type { KeyedQueue } from './keyed-queue.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
 import { sqlState } from './storage-faults.ts'
@@ -29,23 +30,37 @@ interface Identities {
   accessDigest: Buffer | null
 }
 
-/** Saves that share an identity wait for each other; saves that do not never meet. */
+export interface SaveParts {
+  db: Db
+  keyring: Keyring
+  queue: KeyedQueue
+}
+
+/**
+ * Saves that share an identity wait for each other; saves that do not never meet. They wait in this process first, so
+ * that a crowd at one identity holds one connection of each replica and leaves the others to other callers.
+ */
 export async function saveToken(
-  db: Db,
-  keyring: Keyring,
+  { db, keyring, queue }: SaveParts,
   namespaceId: string,
   save: SaveRequest,
   plan: Plan,
 ) {
   const identities = identitiesOf(save, await keyring.keysOf(namespaceId))
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await db.transaction().execute((trx) => attempt(trx, keyring, namespaceId, identities, plan))
-    } catch (error) {
-      const state = sqlState(error)
-      if (state === null || !RACES.has(state) || tries === MOST_TRIES) throw error
+  const locks = lockKeys(namespaceId, identities)
+  return queue(locks, async () => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await db.transaction().execute(async (trx) => {
+          await sql`select pg_advisory_xact_lock(key) from unnest(${locks}::bigint[]) as key`.execute(trx)
+          return attempt(trx, keyring, namespaceId, identities, plan)
+        })
+      } catch (error) {
+        const state = sqlState(error)
+        if (state === null || !RACES.has(state) || tries === MOST_TRIES) throw error
+      }
     }
-  }
+  })
 }
 
 function identitiesOf(save: SaveRequest, keys: NamespaceKeys): Identities {
@@ -65,7 +80,6 @@ async function attempt(
   identities: Identities,
   plan: Plan,
 ): Promise<{ plan: SavePlan; now: Date }> {
-  await lockIdentities(trx, namespaceId, identities)
   const rows = await selectCandidates(trx, namespaceId, identities)
   const keys = await keysFor(keyring, namespaceId, rows)
   const now = rows[0]?.now ?? (await clock(trx))
@@ -77,18 +91,13 @@ async function attempt(
   return { plan: planned, now }
 }
 
-/** In the order of the keys, so that no two saves wait for each other in a circle. Held until the commit. */
-async function lockIdentities(
-  trx: Transaction<Schema>,
-  namespaceId: string,
-  identities: Identities,
-): Promise<void> {
-  const keys = Object.entries(identities)
+/** In their order, so that no two saves wait for each other in a circle. Held until the commit. */
+function lockKeys(namespaceId: string, identities: Identities): string[] {
+  return Object.entries(identities)
     .filter(([, value]) => value !== null)
     .map(([kind, value]) => lockKey(namespaceId, kind, value as string | Buffer))
     .sort((one, other) => (one < other ? -1 : 1))
     .map(String)
-  await sql`select pg_advisory_xact_lock(key) from unnest(${keys}::bigint[]) as key`.execute(trx)
 }
 
 function lockKey(namespaceId: string, kind: string, value: string | Buffer): bigint {
