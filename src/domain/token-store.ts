@@ -1,5 +1,6 @@
 import type { Criterion, Narrowing } from './criterion.ts'
 import type { Event } from './event.ts'
+import type { IfVersion } from './if-version.ts'
 import type { Claim, Settlement, RenewalTerms } from './renewal.ts'
 import type { Candidate, SaveRequest } from './save.ts'
 import type { Token, TokenRef, TokenStatus } from './token.ts'
@@ -62,7 +63,7 @@ export interface TokenStore {
     plan: (candidates: Candidate[], now: Date) => SavePlan,
   ): Promise<{ plan: SavePlan; now: Date }>
   /** Resolves with false where there is no such token. */
-  delete(ref: TokenRef, event: Event): Promise<boolean>
+  delete(ref: TokenRef, event: Event, ifVersion: IfVersion): Promise<boolean>
   /** All that the filter passes, or none; resolves with their number. */
   deleteMany(namespaceId: string, filter: TokenFilter, event: Event): Promise<number>
   /** Notes that the token was given out; changes no version. */

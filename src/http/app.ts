@@ -8,6 +8,7 @@ import type { Vault } from '../vault/vault.ts'
 import { describeRoutes } from './openapi.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
+import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
 import { guardRoutes } from './plugins/scopes.ts'
@@ -56,6 +57,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   parseJsonOnly(app)
   answerProblems(app)
   refuseRepeatedHeaders(app)
+  refuseMalformedQuery(app)
   guardRoutes(app, options.authenticator)
   await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })

@@ -29,6 +29,10 @@ function problems(...statuses: number[]) {
 const tokens = { tags: ['tokens'], querystring: NoQuery }
 const accessTokens = { tags: ['access tokens'], querystring: NoQuery }
 
+const IfMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'The ETag last seen.' })),
+})
+
 export const findToken = {
   ...tokens,
   operationId: 'findToken',
@@ -50,7 +54,7 @@ export const saveToken = {
   ...tokens,
   operationId: 'saveToken',
   summary: 'Save a token: update the one that it matches, or make a new one',
-  headers: Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'The ETag last seen.' })) }),
+  headers: IfMatch,
   body: SaveBody,
   response: { 200: Token, 201: Token, ...problems(...BODY, 409, 412, 422) },
 }
@@ -60,7 +64,8 @@ export const deleteToken = {
   operationId: 'deleteToken',
   summary: 'Delete a token',
   params: IdParameter,
-  response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404) },
+  headers: IfMatch,
+  response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404, 412) },
 }
 
 export const listTokens = {

@@ -19,7 +19,7 @@ export interface Vault {
   get(caller: Caller, id: string, minTtlSeconds: number | null): Promise<Reading>
   list(caller: Caller, page: Page): Promise<Found>
   save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Reading & { created: boolean }>
-  delete(caller: Caller, id: string): Promise<void>
+  delete(caller: Caller, id: string, ifVersion: IfVersion): Promise<void>
   /** Resolves with how many there were. */
   deleteMany(caller: Caller, filter: TokenFilter): Promise<number>
   /** Renews now, and reports what came of it. */
@@ -55,8 +55,8 @@ export function createVault(parts: VaultParts): Vault {
       )
       return { token: plan.token, now, created: plan.replaces === null }
     },
-    async delete({ namespaceId, keyId }, id) {
-      const deleted = await store.delete({ namespaceId, id }, { type: 'token.deleted', actor: keyId })
+    async delete({ namespaceId, keyId: actor }, id, ifVersion) {
+      const deleted = await store.delete({ namespaceId, id }, { type: 'token.deleted', actor }, ifVersion)
       if (!deleted) throw notFound()
     },
     deleteMany: ({ namespaceId, keyId }, filter) =>

@@ -75,6 +75,11 @@ describe('an id in a path', () => {
 })
 
 describe('a query', () => {
+  test.each(['%ff', '%c3', '100%', '%zz'])('that holds %s is refused: it cannot be decoded', async (name) => {
+    const { status, body } = await vault.call('GET', `/v1/tokens?user_name=${name}`)
+    expect([status, body.code]).toEqual([400, 'invalid_request'])
+  })
+
   test.each([
     ['/v1/tokens?surprise=1', '/surprise'],
     ['/v1/tokens?surprise=', '/surprise'],

@@ -99,6 +99,7 @@ describe('the list', () => {
   test('goes on where the page before ended, until there is no cursor', async () => {
     await saveMany(['a', 'b', 'c', 'd', 'e'])
     const first = await list('?limit=2')
+    expect((await list('?limit=5')).next_cursor).toBeUndefined()
     const second = await list(`?limit=2&cursor=${first.next_cursor}`)
     const third = await list(`?limit=2&cursor=${second.next_cursor}`)
     expect([first, second, third].map(({ tokens }) => idsOf(tokens))).toEqual([['a', 'b'], ['c', 'd'], ['e']])
@@ -164,6 +165,15 @@ describe('deleting', () => {
     const again = await vault.call('DELETE', '/v1/tokens/a')
     expect([again.status, again.body.code]).toEqual([404, 'not_found'])
     expect(idsOf((await list()).tokens)).toEqual(['b', 'c'])
+  })
+
+  test('depends on If-Match: a token that has moved on stays', async () => {
+    await vault.save({ id: 'a', access_token: 't' })
+    const refused = await vault.call('DELETE', '/v1/tokens/a', undefined, { 'if-match': '"2"' })
+    expect([refused.status, refused.body.code]).toEqual([412, 'version_mismatch'])
+    expect((await vault.call('GET', '/v1/tokens/a')).status).toBe(200)
+    const done = await vault.call('DELETE', '/v1/tokens/a', undefined, { 'if-match': '"1"' })
+    expect(done.status).toBe(204)
   })
 
   test('a token leaves nothing to find it by', async () => {

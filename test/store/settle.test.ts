@@ -110,7 +110,7 @@ describe('an answer that comes too late is recorded and dropped', () => {
   test('after a delete', async () => {
     const claim = await claimed()
     const event = { type: 'token.deleted', actor: 'test' } as const
-    await replica.store.delete({ namespaceId: storage.namespaceId, id: ID }, event)
+    await replica.store.delete({ namespaceId: storage.namespaceId, id: ID }, event, 'any')
     expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
     expect(await storage.database.query('select id from tokens')).toEqual([])
     expect(await storage.database.query('select digest from refresh_tokens')).toEqual([])

@@ -850,7 +850,10 @@ export interface operations {
     deleteToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag last seen. */
+                "if-match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -948,6 +951,33 @@ export interface operations {
             };
             /** @description Problem */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,10 +1,36 @@
-import type { FastifyInstance } from 'fastify'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
-/** A connection that gets its answer while the service stops is not kept alive: it would hold up the stop. */
+/** What a request under way may take once the service stops: longer than any wait of a caller. */
+const MOST_DRAINING_MS = 20_000
+const POLL_MS = 50
+
+/**
+ * When the service stops, requests under way are answered, each on a connection that is not kept alive. Then nothing
+ * holds up the stop: connections without a request, or with half of one, are cut.
+ */
 export function closeConnections(app: FastifyInstance): void {
   let stopping = false
+  const underWay = new Set<FastifyRequest>()
+
+  const drain = async () => {
+    const endMs = performance.now() + MOST_DRAINING_MS
+    do await sleep(POLL_MS)
+    while (underWay.size > 0 && performance.now() < endMs)
+    app.server.closeAllConnections()
+  }
   app.addHook('preClose', async () => {
     stopping = true
+    void drain()
+    return Promise.resolve()
+  })
+  // From the moment at which the request is whole: a body that never comes is nobody's work.
+  app.addHook('preValidation', async (request) => {
+    underWay.add(request)
+    return Promise.resolve()
+  })
+  app.addHook('onResponse', async (request) => {
+    underWay.delete(request)
     return Promise.resolve()
   })
   app.addHook('onSend', async (_request, reply) => {

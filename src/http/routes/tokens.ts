@@ -52,16 +52,18 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
   })
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
-    await vault.delete(callerOf(request), request.params.id)
+    await vault.delete(callerOf(request), request.params.id, toIfVersion(request.headers['if-match']))
     return reply.status(204).send(null)
   })
 
   app.get('/tokens', { schema: operations.listTokens }, async (request) => {
     const caller = callerOf(request)
     const page = toPage(request.query)
-    const { tokens, now } = await vault.list(caller, page)
+    // One more than asked for tells whether there is another page.
+    const { tokens: found, now } = await vault.list(caller, { ...page, limit: page.limit + 1 })
+    const tokens = found.slice(0, page.limit)
     const secrets = request.query.include === 'secrets'
-    const last = tokens.length === page.limit ? tokens.at(-1) : undefined
+    const last = found.length > page.limit ? tokens.at(-1) : undefined
     return {
       tokens: tokens.map((token) => view(caller, { token, now }, secrets)),
       ...(last && { next_cursor: cursorOf(last.id) }),
