@@ -35,14 +35,18 @@ export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Key
 /** By the primary key. */
 async function deleteToken(db: Db, ref: TokenRef, event: Event, ifVersion: IfVersion): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
-    const [gone] = await trx
+    const place = { namespaceId: ref.namespaceId, id: ref.id }
+    const found = trx
+      .selectFrom('tokens')
+      .select('version')
+      .where((where) => where.and(place))
+    const stored = await found.forUpdate().executeTakeFirst()
+    if (stored === undefined) return false
+    checkVersion(stored.version, ifVersion)
+    await trx
       .deleteFrom('tokens')
-      .where('namespaceId', '=', ref.namespaceId)
-      .where('id', '=', ref.id)
-      .returning('version')
+      .where((where) => where.and(place))
       .execute()
-    if (gone === undefined) return false
-    checkVersion(gone.version, ifVersion)
     await recordEvents(trx, ref, [event])
     return true
   })
