@@ -22,6 +22,14 @@ export default tseslint.config(
     },
   },
   {
+    // What http gives away, the audit log has before the caller does: by the ledger, and by nothing else.
+    files: ['src/http/**/*.ts'],
+    ignores: ['src/http/ledger.ts'],
+    rules: {
+      'no-restricted-properties': ['error', { property: 'reveal', message: 'Disclose it by the ledger.' }],
+    },
+  },
+  {
     // A test suite is one long function of short ones, and speaks to JSON that it must not trust.
     files: ['**/test/**/*.ts'],
     rules: {

@@ -2,11 +2,10 @@ import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
 import { checkMasterKeys } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
-import { connect, prepareSchema } from './main.ts'
-import { openBacking } from './open-backing.ts'
+import { prepareSchema } from './main.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
-import { waitForDatabase } from './wait-for-database.ts'
+import { withDatabase } from './with-database.ts'
 
 /**
  * Tries each part that a start needs, by itself, and tells of each.
@@ -15,17 +14,11 @@ import { waitForDatabase } from './wait-for-database.ts'
 export async function examine(config: Config, log: Logger, tell: (line: string) => void): Promise<void> {
   tell('ok   settings')
   tell(`ok   providers: ${loadProviders(config.providers).length}`)
-  const backing = await openBacking(config, false)
-  const database = connect(backing, log, 1, 'token-vault doctor')
-  try {
-    await waitForDatabase(database)
+  await withDatabase(config, log, async (database, backing) => {
     tell('ok   database')
     await prepareSchema(database, backing)
     tell('ok   schema')
     await checkMasterKeys(createDataKeyStore(database.db), createMasterKeys(backing.masterKeys))
     tell('ok   master keys')
-  } finally {
-    await database.close()
-    await backing.close()
-  }
+  })
 }

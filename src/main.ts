@@ -1,24 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
-import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
+import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
+import type { AuditTrail } from './domain/audit.ts'
 import type { Clock } from './domain/clock.ts'
 import type { Secret } from './domain/secret.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
+import { openAudit } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import { openBacking } from './open-backing.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
+import { createApiKeyStore } from './store/api-key-store.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
+import { createEventStore } from './store/event-store.ts'
 import { checkSchema, migrate } from './store/migrate.ts'
 import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import { createLogObserver } from './telemetry/observer.ts'
-import { createBootstrapAuthenticator } from './vault/bootstrap-key.ts'
+import { createApiKeys } from './vault/api-keys.ts'
+import { createAuthenticator } from './vault/authenticator.ts'
+import { createDisclosureBudget } from './vault/disclosure-budget.ts'
+import { createHistory } from './vault/history.ts'
 import { createRefresher } from './vault/refresher.ts'
 import { createRenewals } from './vault/renewals.ts'
 import { createVault } from './vault/vault.ts'
@@ -40,10 +47,12 @@ interface Parts {
   config: Config
   log: Logger
   backing: Backing
+  audit: AuditTrail
   callers: Database
   renewing: Database
   /** For data keys: a transaction that waits for them must not hold the connection by which they come. */
   keys: Database
+  keyCacheMs: number
 }
 
 const CALLER_CONNECTIONS = 16
@@ -59,18 +68,25 @@ const clock: Clock = {
  * Composes the service and starts it.
  * @throws StartupError with what the operator has to mend
  */
-export async function serve(config: Config, log: Logger, ephemeral: boolean): Promise<Service> {
+export async function serve(
+  config: Config,
+  log: Logger,
+  ephemeral: boolean,
+  keyCacheMs = KEY_CACHE_MS,
+): Promise<Service> {
   const providers = createProviders(loadProviders(config.providers))
   const backing = await openBacking(config, ephemeral)
   const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
   const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
   const keys = connect(backing, log, KEY_CONNECTIONS, 'token-vault keys')
+  let audit: AuditTrail | null = null
   try {
     await waitForDatabase(callers)
     await prepareSchema(callers, backing)
-    return await compose({ config, log, backing, callers, renewing, keys }, providers)
+    audit = await openAudit({ file: config.auditLog, masterKeys: backing.masterKeys })
+    return await compose({ config, log, backing, audit, callers, renewing, keys, keyCacheMs }, providers)
   } catch (error) {
-    await Promise.all([callers.close(), renewing.close(), keys.close()])
+    await Promise.all([callers.close(), renewing.close(), keys.close(), audit?.close()])
     await backing.close()
     throw error
   }
@@ -90,15 +106,16 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
 }
 
 async function compose(parts: Parts, providers: ReturnType<typeof createProviders>): Promise<Service> {
-  const { config, log, backing, callers, renewing, keys } = parts
+  const { config, log, backing, audit, callers, renewing, keys, keyCacheMs } = parts
   const dataKeys = createDataKeyStore(keys.db)
   const masterKeys = createMasterKeys(backing.masterKeys)
   await checkMasterKeys(dataKeys, masterKeys)
-  const keyring = createKeyring(dataKeys, masterKeys, Date.now)
+  const keyring = createKeyring(dataKeys, masterKeys, Date.now, keyCacheMs)
   const namespaceId = await ensureNamespace(callers.db, 'default')
   await keyring.keysOf(namespaceId)
 
   const bootstrap = backing.bootstrapKey()
+  const apiKeyStore = createApiKeyStore(callers.db)
   const store = createPostgresTokenStore(callers.db, renewing.db, keyring)
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
   const observer = createLogObserver(log)
@@ -107,13 +124,24 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
   let stopping = false
   const app = await createApp({
     vault: createVault({ store, providers, renewals, policy, clock }),
-    authenticator: createBootstrapAuthenticator(bootstrap.key, namespaceId),
+    apiKeys: createApiKeys(apiKeyStore),
+    history: createHistory(createEventStore(callers.db), store),
+    authenticator: createAuthenticator({
+      store: apiKeyStore,
+      clock,
+      bootstrap: { key: bootstrap.key, namespaceId },
+    }),
+    audit,
+    budget: createDisclosureBudget(config.disclosureBudget, clock),
+    rateLimit: config.rateLimit,
+    clock,
     async ready() {
       if (stopping) throw new Error('the service is stopping')
       // Not over the callers' connections: a crowd of them is no reason to be taken out of service.
       await keys.ping()
       await checkSchema(keys.db)
       await keyring.keysOf(namespaceId)
+      await audit.record([])
     },
     logger: log,
     version: VERSION,
@@ -130,7 +158,7 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
       refresher.stop()
       await app.close()
       await renewals.close()
-      await Promise.all([callers.close(), renewing.close(), keys.close()])
+      await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close()])
       await backing.close()
     },
   }

@@ -1,12 +1,15 @@
+import { join } from 'node:path'
 import { generateMasterKey } from './crypto/master-keys.ts'
 import { parseMasterKeys } from './config/formats.ts'
 import type { MasterKey } from './config/formats.ts'
 import type { Config } from './config/config.ts'
+import { StartupError } from './domain/errors.ts'
 import { generateApiKey } from './domain/api-key.ts'
 import { Secret } from './domain/secret.ts'
 import type { DataFolder } from './store/data-folder.ts'
-import { openDataFolder } from './store/data-folder.ts'
+import { openDataFolder, readSecret } from './store/data-folder.ts'
 import { platformPackage } from './store/embedded-postgres-binaries.ts'
+import { runningPostgres } from './store/running-postgres.ts'
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts'
 
 /** The Postgres to use, and the keys that go with it. */
@@ -19,6 +22,8 @@ export interface Backing {
   embeddedIn: string | null
   close(): Promise<void>
 }
+
+const MASTER_KEYS = 'master-keys'
 
 /** The operator's Postgres, or an embedded one with generated keys. */
 export async function openBacking(config: Config, ephemeral: boolean): Promise<Backing> {
@@ -40,7 +45,7 @@ async function openEmbedded(
   platformPackage() // First: without one, a data folder would be asked for in vain.
   const folder = ephemeral ? forgetfulFolder(dataDir) : openDataFolder(dataDir)
   try {
-    const generated = folder.secret('master-keys', () => generateMasterKey('k1'))
+    const generated = folder.secret(MASTER_KEYS, () => generateMasterKey('k1'))
     const postgres = await startEmbeddedPostgres({ dataDir: folder.path, ephemeral })
     return {
       urls: [postgres.url],
@@ -60,6 +65,34 @@ async function openEmbedded(
     folder.close()
     throw error
   }
+}
+
+/**
+ * The Postgres of the settings for a command beside the service: the embedded one of a service that runs, or the
+ * same one started for the command.
+ */
+export async function joinBacking(config: Config): Promise<Backing> {
+  const running = config.databaseUrls === null ? runningPostgres(config.dataDir) : null
+  if (running === null) return openBacking(config, false)
+  return {
+    urls: [running.url],
+    masterKeys: masterKeysOf(config),
+    bootstrapKey: () => ({ key: config.bootstrapKey, isNew: false }),
+    embeddedIn: running.directory,
+    close: () => Promise.resolve(),
+  }
+}
+
+/**
+ * The master keys of the settings, or those that the data folder keeps.
+ * @throws StartupError where there are none
+ */
+export function masterKeysOf({ masterKeys, dataDir }: Config): MasterKey[] {
+  const keys = masterKeys ?? parseMasterKeys(readSecret(join(dataDir, MASTER_KEYS)) ?? '')
+  if (keys !== null) return keys
+  throw new StartupError(
+    'TOKEN_VAULT_MASTER_KEYS: give the master keys, or the TOKEN_VAULT_DATA_DIR that keeps them',
+  )
 }
 
 /** Keeps nothing: each start is a first one. */

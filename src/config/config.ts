@@ -22,6 +22,12 @@ export interface Config {
   refreshMarginSeconds: number
   refreshConcurrency: number
   refresher: boolean
+  /** Where the audit log is kept; null: standard output. */
+  auditLog: string | null
+  /** Requests a second of one key; null: without a limit. */
+  rateLimit: number | null
+  /** Distinct tokens that one key may see the secrets of within an hour; null: without a limit. */
+  disclosureBudget: number | null
   tls: Tls | null
   logLevel: string
 }
@@ -38,6 +44,9 @@ export const OWN_NAMES = [
   'TOKEN_VAULT_REFRESH_MARGIN',
   'TOKEN_VAULT_REFRESH_CONCURRENCY',
   'TOKEN_VAULT_REFRESHER',
+  'TOKEN_VAULT_AUDIT_LOG',
+  'TOKEN_VAULT_RATE_LIMIT',
+  'TOKEN_VAULT_DISCLOSURE_BUDGET',
   'TOKEN_VAULT_TLS_CERT',
   'TOKEN_VAULT_TLS_KEY',
   'TOKEN_VAULT_TLS_CLIENT_CA',
@@ -78,6 +87,9 @@ export function readConfig(env: Environment = process.env): Config {
       fallback: 32,
     }),
     refresher: settings.choice('TOKEN_VAULT_REFRESHER', ['on', 'off'], 'on') === 'on',
+    auditLog: settings.text('TOKEN_VAULT_AUDIT_LOG'),
+    rateLimit: readLimit(settings, 'TOKEN_VAULT_RATE_LIMIT', 50),
+    disclosureBudget: readLimit(settings, 'TOKEN_VAULT_DISCLOSURE_BUDGET', 1_000),
     tls: readTls(settings),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
   }
@@ -92,6 +104,11 @@ export function readConfig(env: Environment = process.env): Config {
 
 function unknownNames(env: Environment): string[] {
   return Object.keys(env).filter((name) => name.startsWith('TOKEN_VAULT_') && !OWN_NAMES.includes(name))
+}
+
+function readLimit(settings: Settings, name: string, example: number): number | null {
+  if (settings.text(name) === null) return null
+  return settings.integer(name, { least: 1, most: 1_000_000, fallback: example })
 }
 
 function readProviders(settings: Settings): unknown {

@@ -1,10 +1,11 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { StartupError } from '../domain/errors.ts'
+import { StartupError, unauthorized } from '../domain/errors.ts'
 import type { DataKeyStore, Keyring, NamespaceKeys, WrappedKey } from '../domain/keyring.ts'
 import type { MasterKeys } from './master-keys.ts'
 import { createNamespaceKeys, keyIdOf } from './namespace-keys.ts'
 
-const CACHE_MS = 5 * 60_000
+/** For as long a replica may go on sealing under a key that is no longer the primary one. */
+export const KEY_CACHE_MS = 60_000
 const CACHED_NAMESPACES = 10_000
 /**
  * With random 96-bit nonces a key may seal at most 2^32 values (NIST SP 800-38D, 8.3). A namespace of ten million
@@ -12,6 +13,8 @@ const CACHED_NAMESPACES = 10_000
  */
 const PRIMARY_KEY_DAYS = 7
 const KEY_BYTES = 32
+/** Counting more of what a missing key costs would make a start that fails a slow one. */
+const MOST_COUNTED = 100_000
 
 interface CachedKeys {
   keys: NamespaceKeys
@@ -19,18 +22,28 @@ interface CachedKeys {
   loadedAtMs: number
 }
 
-/** Data keys, unwrapped on demand and kept in memory for a few minutes. */
-export function createKeyring(store: DataKeyStore, master: MasterKeys, now: () => number): Keyring {
+/** Data keys, unwrapped on demand and kept in memory for a minute. */
+export function createKeyring(
+  store: DataKeyStore,
+  master: MasterKeys,
+  now: () => number,
+  cacheMs = KEY_CACHE_MS,
+): Keyring {
   const cache = new Map<string, CachedKeys>()
   const loading = new Map<string, Promise<CachedKeys>>()
 
-  const load = async (namespaceId: string): Promise<CachedKeys> => {
-    const wrapped = await completeKeys(namespaceId, store, master, now())
-    const cached = { ...unwrap(namespaceId, wrapped, master), loadedAtMs: now() }
+  const isOld = ({ loadedAtMs }: CachedKeys) => now() - loadedAtMs >= cacheMs
+  const load = async (namespaceId: string, since = new Date(0)): Promise<CachedKeys> => {
+    const loadedAtMs = now()
+    const oldest = new Date(Math.max(since.getTime(), loadedAtMs - PRIMARY_KEY_DAYS * 86_400_000))
+    const wrapped = await completeKeys(namespaceId, store, master, oldest)
+    const cached = { ...unwrap(namespaceId, wrapped, master), loadedAtMs }
     cache.delete(namespaceId)
     cache.set(namespaceId, cached)
-    const [eldest] = cache.keys()
-    if (cache.size > CACHED_NAMESPACES && eldest !== undefined) cache.delete(eldest)
+    for (const [id, eldest] of cache) {
+      if (cache.size <= CACHED_NAMESPACES && !isOld(eldest)) break
+      cache.delete(id)
+    }
     return cached
   }
   const loadOnce = (namespaceId: string): Promise<CachedKeys> => {
@@ -45,10 +58,13 @@ export function createKeyring(store: DataKeyStore, master: MasterKeys, now: () =
     async keysOf(namespaceId, sealed = []) {
       const knowsAll = ({ keyIds }: CachedKeys) => sealed.every((value) => keyIds.has(keyIdOf(value)))
       const cached = cache.get(namespaceId)
-      if (cached && knowsAll(cached) && now() - cached.loadedAtMs < CACHE_MS) return cached.keys
+      if (cached && knowsAll(cached) && !isOld(cached)) return cached.keys
       const loaded = await loadOnce(namespaceId)
       // It may have been under way since before the other replica made its key.
       return (knowsAll(loaded) ? loaded : await loadOnce(namespaceId)).keys
+    },
+    async keysSince(namespaceId, since) {
+      return (await load(namespaceId, since)).keys
     },
   }
 }
@@ -60,18 +76,20 @@ export function createKeyring(store: DataKeyStore, master: MasterKeys, now: () =
 export async function checkMasterKeys(store: DataKeyStore, master: MasterKeys): Promise<void> {
   const faults: string[] = []
   for (const { masterKeyId, count, sample } of await store.sampleKeys()) {
-    const rows = `${count} stored data key${count === 1 ? '' : 's'}`
-    if (!master.has(masterKeyId)) {
-      faults.push(
-        `TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" is missing, ${rows} need it: add it to the list`,
-      )
-    } else if (!opens(sample, master)) {
-      faults.push(
-        `TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" is not the one that wrapped ${rows}: give the original key`,
-      )
-    }
+    if (opens(sample, master)) continue
+    const tokens = await store.countTokens(masterKeyId, MOST_COUNTED + 1)
+    const rows = `${number(count, 'stored data key')}, and ${number(tokens, 'token')} with them,`
+    const fault = master.has(masterKeyId)
+      ? `is not the one that ${rows} need: give the original key`
+      : `is missing, ${rows} need it: add it to the list`
+    faults.push(`TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" ${fault}`)
   }
   if (faults.length > 0) throw new StartupError(...faults)
+}
+
+function number(count: number, what: string): string {
+  if (count > MOST_COUNTED) return `more than ${MOST_COUNTED.toLocaleString('en')} ${what}s`
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 }
 
 function opens(key: WrappedKey, master: MasterKeys): boolean {
@@ -88,21 +106,22 @@ async function completeKeys(
   namespaceId: string,
   store: DataKeyStore,
   master: MasterKeys,
-  nowMs: number,
+  oldest: Date,
 ): Promise<WrappedKey[]> {
   const stored = await store.listKeys(namespaceId)
   const newest = stored.findLast(({ purpose }) => purpose === 'seal')
   const lastId = stored.at(-1)?.id ?? 0
   const missing: WrappedKey['purpose'][] = []
   if (!stored.some(({ purpose }) => purpose === 'lookup')) missing.push('lookup')
-  if (newest === undefined || nowMs - newest.createdAt.getTime() > PRIMARY_KEY_DAYS * 86_400_000)
-    missing.push('seal')
+  if (newest === undefined || newest.createdAt < oldest) missing.push('seal')
   if (missing.length === 0) return stored
   for (const [index, purpose] of missing.entries()) {
     const place = { namespaceId, id: lastId + 1 + index, purpose }
     await store.addKey({ ...place, ...master.wrap(place, randomBytes(KEY_BYTES)) })
   }
-  return store.listKeys(namespaceId)
+  const complete = await store.listKeys(namespaceId)
+  if (complete.length > 0) return complete
+  throw unauthorized()
 }
 
 function unwrap(

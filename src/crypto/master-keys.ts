@@ -1,14 +1,15 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import type { WrappedKey } from '../domain/keyring.ts'
+import type { WrappedKey, Wrapping } from '../domain/keyring.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
 
 const KEY_BYTES = 32
 
 /** The operator's keys: the first one wraps, all of them unwrap. */
 export interface MasterKeys {
+  readonly firstId: string
   has(id: string): boolean
-  wrap(place: KeyPlace, key: Buffer): { masterKeyId: string; wrapped: Buffer }
+  wrap(place: KeyPlace, key: Buffer): Wrapping
   /** @throws Error when the master key is missing or not the one that wrapped */
   unwrap(key: WrappedKey): Buffer
 }
@@ -25,6 +26,7 @@ export function createMasterKeys(keys: { id: string; bytes: Buffer }[]): MasterK
     return key
   }
   return {
+    firstId: first.id,
     has: (id) => byId.has(id),
     wrap: (place, key) => ({
       masterKeyId: first.id,

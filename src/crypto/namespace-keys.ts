@@ -31,20 +31,25 @@ export function createNamespaceKeys({
   const bind = (head: Buffer, place: Place) =>
     lengthPrefixed(head, namespaceId, place.table, place.rowId, place.field)
 
+  const seal = (place: Place, secret: Secret) =>
+    Buffer.concat([header, encrypt(primary, Buffer.from(secret.reveal(), 'utf8'), bind(header, place))])
+  const open = (place: Place, sealed: Buffer) => {
+    const key = isSealed(sealed) ? sealing.get(keyIdOf(sealed)) : undefined
+    if (key === undefined) throw new UnreadableError(keyIdOf(sealed), place)
+    try {
+      const head = sealed.subarray(0, HEADER_BYTES)
+      const plaintext = decrypt(key, sealed.subarray(HEADER_BYTES), bind(head, place))
+      return new Secret(plaintext.toString('utf8'))
+    } catch {
+      throw new UnreadableError(keyIdOf(sealed), place)
+    }
+  }
+
   return {
-    seal: (place, secret) =>
-      Buffer.concat([header, encrypt(primary, Buffer.from(secret.reveal(), 'utf8'), bind(header, place))]),
-    open: (place, sealed) => {
-      const key = isSealed(sealed) ? sealing.get(keyIdOf(sealed)) : undefined
-      if (key === undefined) throw new UnreadableError(keyIdOf(sealed), place)
-      try {
-        const head = sealed.subarray(0, HEADER_BYTES)
-        const plaintext = decrypt(key, sealed.subarray(HEADER_BYTES), bind(head, place))
-        return new Secret(plaintext.toString('utf8'))
-      } catch {
-        throw new UnreadableError(keyIdOf(sealed), place)
-      }
-    },
+    primaryId,
+    seal,
+    open,
+    reseal: (place, sealed) => (keyIdOf(sealed) >= primaryId ? sealed : seal(place, open(place, sealed))),
     digest: (kind, secret) =>
       createHmac('sha256', lookup).update(lengthPrefixed(kind, secret.reveal())).digest(),
   }

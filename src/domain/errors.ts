@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'not_refreshable'
   | 'version_mismatch'
   | 'nothing_to_store'
+  | 'rate_limited'
   | 'provider_error'
   | 'client_refused'
   | 'provider_throttled'
@@ -43,6 +44,11 @@ export class VaultError extends Error {
     this.code = code
     this.facts = facts
   }
+}
+
+/** For a caller whose namespace was deleted under it, and its key with it. */
+export function unauthorized(): VaultError {
+  return new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
 }
 
 /** A fault that stops the start: shown to the operator as it is, one fault a line. */

@@ -11,6 +11,8 @@ export interface Event {
     | 'renewal.succeeded'
     | 'renewal.failed'
     | 'renewal.dropped'
+    | 'key.created'
+    | 'key.revoked'
   actor: Actor
   /** Low-cardinality facts: names of fields, error codes. */
   facts?: Record<string, string | number | string[]>

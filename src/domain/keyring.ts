@@ -9,9 +9,16 @@ export interface Place {
 
 /** The keys of one namespace. */
 export interface NamespaceKeys {
+  /** The key that seals. Ids count up: what is sealed under a lower one is older. */
+  readonly primaryId: number
   seal(place: Place, secret: Secret): Buffer
   /** @throws UnreadableError when the value was altered, moved, or sealed under a key that is not here */
   open(place: Place, sealed: Buffer): Secret
+  /**
+   * The same value under the primary key; one that is under it, or under a later one, stays as it is.
+   * @throws UnreadableError as `open` does
+   */
+  reseal(place: Place, sealed: Buffer): Buffer
   /** A keyed digest to find a token by. `kind` keeps equal values of different kinds apart. */
   digest(kind: string, secret: Secret): Buffer
 }
@@ -22,26 +29,37 @@ export interface Keyring {
    * that another replica has made since, the keys are read again.
    */
   keysOf(namespaceId: string, sealed?: Buffer[]): Promise<NamespaceKeys>
+  /** The same, read anew, with a primary key that was made since then: made now where there is none. */
+  keysSince(namespaceId: string, since: Date): Promise<NamespaceKeys>
+}
+
+export interface Wrapping {
+  masterKeyId: string
+  wrapped: Buffer
 }
 
 /** A data key as it is stored: wrapped by a master key. */
-export interface WrappedKey {
+export interface WrappedKey extends Wrapping {
   namespaceId: string
   /** Counts up in a namespace; sealed values name it. */
   id: number
   purpose: 'seal' | 'lookup'
-  masterKeyId: string
-  wrapped: Buffer
   createdAt: Date
 }
 
 export interface DataKeyStore {
   /** All keys of a namespace, oldest first. */
   listKeys(namespaceId: string): Promise<WrappedKey[]>
-  /** Adds a key; where the id is taken, by another replica, it does nothing. */
+  /** Adds a key; where the id is taken, by another replica, or the namespace is gone, it does nothing. */
   addKey(key: Omit<WrappedKey, 'createdAt'>): Promise<void>
   /** For each master key that stored keys name: how many, and one of them to try. */
   sampleKeys(): Promise<{ masterKeyId: string; count: number; sample: WrappedKey }[]>
+  /** Tokens of the namespaces that have a key under this master key; counting ends at `most`. */
+  countTokens(masterKeyId: string, most: number): Promise<number>
+  /** Keys of all namespaces that are under another master key, `limit` of them, behind the key `after`. */
+  listKeysOfOthers(masterKeyId: string, after: WrappedKey | null, limit: number): Promise<WrappedKey[]>
+  /** Compare-and-set: a key that is gone, or wrapped otherwise by now, is left alone. Resolves with the number set. */
+  rewrapKeys(keys: { from: WrappedKey; to: Wrapping }[]): Promise<number>
 }
 
 /** A sealed value that does not open. All causes look the same from outside. */

@@ -3,9 +3,16 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
+import type { AuditTrail } from '../domain/audit.ts'
 import type { Authenticator } from '../domain/authenticator.ts'
+import type { Clock } from '../domain/clock.ts'
+import type { ApiKeys } from '../vault/api-keys.ts'
+import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
+import type { History } from '../vault/history.ts'
 import type { Vault } from '../vault/vault.ts'
 import { describeRoutes } from './openapi.ts'
+import { auditAnswers } from './plugins/audit.ts'
+import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
@@ -14,14 +21,23 @@ import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plug
 import { guardRoutes } from './plugins/scopes.ts'
 import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
+import { eventRoutes } from './routes/events.ts'
 import type { Readiness } from './routes/service.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { serviceRoutes } from './routes/service.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { compileValidator } from './validation.ts'
 
 export interface AppOptions {
   vault: Vault
+  apiKeys: ApiKeys
+  history: History
   authenticator: Authenticator
+  audit: AuditTrail
+  budget: DisclosureBudget
+  /** Requests a second of one key; null: without a limit. */
+  rateLimit: number | null
+  clock: Clock
   ready: Readiness
   logger: FastifyBaseLogger
   version: string
@@ -58,10 +74,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   answerProblems(app)
   refuseRepeatedHeaders(app)
   refuseMalformedQuery(app)
-  guardRoutes(app, options.authenticator)
+  guardRoutes(app, options.authenticator, createFailureDelay(options.clock))
+  auditAnswers(app, { trail: options.audit, budget: options.budget, clock: options.clock })
+  await limitRequests(app, options.rateLimit)
   await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(accessTokenRoutes, { prefix: '/v1', vault: options.vault })
+  await app.register(eventRoutes, { prefix: '/v1', history: options.history })
+  await app.register(keyRoutes, { prefix: '/v1', apiKeys: options.apiKeys })
   await app.register(serviceRoutes, { ready: options.ready })
   refuseOtherMethods(app)
   return app

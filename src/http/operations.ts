@@ -1,5 +1,7 @@
 import { Type } from 'typebox'
 import { IdParameter } from '../contract/common.ts'
+import { EventPage, EventsQuery } from '../contract/events.ts'
+import { KeyBody, KeyList, NewKey } from '../contract/keys.ts'
 import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
 import {
   AccessToken,
@@ -15,7 +17,7 @@ import {
 } from '../contract/tokens.ts'
 
 /** What every route that needs a key can answer. */
-const ALWAYS = [401, 403, 500, 503]
+const ALWAYS = [401, 403, 429, 500, 503]
 /** What a body can be answered with. */
 const BODY = [400, 413, 415]
 /** What a wish for a fresh access token can be answered with. */
@@ -107,6 +109,50 @@ export const findAccessToken = {
   summary: 'A fresh access token, by a partial token',
   body: FindBody,
   response: { 200: AccessToken, ...problems(...BODY, ...FRESH) },
+}
+
+const events = { tags: ['events'] }
+
+export const listTokenEvents = {
+  ...events,
+  operationId: 'listTokenEvents',
+  summary: 'What happened to a token, newest first, also after it was deleted',
+  params: IdParameter,
+  querystring: EventsQuery,
+  response: { 200: EventPage, ...problems(400, 404) },
+}
+
+export const listEvents = {
+  ...events,
+  operationId: 'listEvents',
+  summary: 'What happened in the namespace, newest first; to its keys only for those with admin',
+  querystring: EventsQuery,
+  response: { 200: EventPage, ...problems(400) },
+}
+
+const keys = { tags: ['keys'] }
+
+export const createKey = {
+  ...keys,
+  operationId: 'createKey',
+  summary: 'Make an API key',
+  body: KeyBody,
+  response: { 201: NewKey, ...problems(...BODY) },
+}
+
+export const listKeys = {
+  ...keys,
+  operationId: 'listKeys',
+  summary: 'List the API keys of the namespace',
+  response: { 200: KeyList, ...problems(400) },
+}
+
+export const revokeKey = {
+  ...keys,
+  operationId: 'revokeKey',
+  summary: 'Revoke an API key, on every replica within 5 seconds',
+  params: IdParameter,
+  response: { 204: Type.Null({ description: 'Revoked' }), ...problems(400, 404) },
 }
 
 const service = { tags: ['service'] }

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../domain/audit.ts'
 import type { Scope } from '../domain/caller.ts'
 
 /** The scope that each route asks for. A route that is not here stops the start. */
@@ -11,9 +12,24 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | 'public'>> = {
   'GET /v1/tokens/:id/access-token': 'tokens:use',
   'POST /v1/access-token': 'tokens:use',
   'POST /v1/tokens/:id/refresh': 'tokens:write',
+  'GET /v1/tokens/:id/events': 'tokens:list',
+  'GET /v1/events': 'tokens:list',
+  'POST /v1/keys': 'admin',
+  'GET /v1/keys': 'admin',
+  'DELETE /v1/keys/:id': 'admin',
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /openapi.json': 'public',
+}
+
+/** What the audit log calls a request that may change something. A change that is not here stops the start. */
+const ROUTE_ACTIONS: Readonly<Record<string, AuditAction>> = {
+  'POST /v1/tokens': 'token.saved',
+  'DELETE /v1/tokens/:id': 'token.deleted',
+  'DELETE /v1/tokens': 'tokens.deleted',
+  'POST /v1/tokens/:id/refresh': 'token.refreshed',
+  'POST /v1/keys': 'key.created',
+  'DELETE /v1/keys/:id': 'key.revoked',
 }
 
 /** The scope without which a field is left out of an answer; fields that are not here are metadata. */
@@ -26,6 +42,17 @@ export const FIELD_SCOPES = {
 
 /** The page at /docs brings files of its own: all public, none of them the vault's. */
 const DOCS = /^\/docs(\/|$)/
+
+const CHANGING: readonly (Scope | 'public')[] = ['tokens:write', 'tokens:delete', 'admin']
+
+/** Null for a route that only reads. */
+export function actionOfRoute(method: string, url: string): AuditAction | null {
+  const action = ROUTE_ACTIONS[`${method} ${url}`] ?? null
+  const reads = method === 'GET' || method === 'HEAD' || !CHANGING.includes(scopeOfRoute(method, url))
+  if (action === null && !reads)
+    throw new Error(`the route ${method} ${url} has no action: name it in http/scopes.ts`)
+  return action
+}
 
 export function scopeOfRoute(method: string, url: string): Scope | 'public' {
   const scope =

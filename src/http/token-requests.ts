@@ -23,7 +23,8 @@ function invalidField(pointer: string, detail: string): VaultError {
 /** RFC 3339 has years of four digits; an offset can lead past them. */
 const LAST_MOMENT = new Date('9999-12-31T23:59:59.999Z')
 
-function time(pointer: string, given: Given): Date | null {
+/** @throws VaultError where the calendar has no such day */
+export function time(pointer: string, given: Given): Date | null {
   const value = text(given)
   if (value === null) return null
   const parsed = new Date(value)
@@ -73,7 +74,7 @@ function toFilter(query: ListQuery | DeleteQuery): TokenFilter {
   }
 }
 
-const DEFAULT_LIMIT = 100
+export const DEFAULT_LIMIT = 100
 
 export function toPage(query: ListQuery): Page {
   const cursor = text(query.cursor)
@@ -104,6 +105,17 @@ function idOfCursor(cursor: string): string {
   if (!/^[A-Za-z0-9._:-]{1,128}$/.test(id) || cursorOf(id) !== cursor) {
     throw invalidField('/cursor', 'is not a next_cursor of this list')
   }
+  return id
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** The same for what the vault itself has named. */
+export function uuidOfCursor(given: Given): string | null {
+  const cursor = text(given)
+  if (cursor === null) return null
+  const id = idOfCursor(cursor)
+  if (!UUID.test(id)) throw invalidField('/cursor', 'is not a next_cursor of this list')
   return id
 }
 

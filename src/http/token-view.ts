@@ -1,31 +1,53 @@
 import type { AccessToken, Token as WireToken } from '../contract/tokens.ts'
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
-import type { Secret } from '../domain/secret.ts'
-import type { Reading } from '../domain/token-store.ts'
+import type { Found, Reading } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
+import type { Ledger, Showing } from './ledger.ts'
 import { FIELD_SCOPES } from './scopes.ts'
 
 export interface TokenViewOptions {
-  refreshable: boolean
+  ledger: Ledger
+  isRefreshable: (token: Token) => boolean
   /** False where only metadata was asked for. */
   secrets: boolean
 }
 
-/** The token as this caller may see it: a field that its key may not see is left out, and not even opened. */
-export function tokenView(caller: Caller, { token, now }: Reading, options: TokenViewOptions): WireToken {
-  const visible = (field: keyof typeof FIELD_SCOPES, secret: Secret | null) =>
-    secret !== null && options.secrets && allows(caller, FIELD_SCOPES[field])
-      ? { [field]: secret.reveal() }
-      : {}
+/** Tokens as this caller may see them: a field that its key may not see is left out, and not even opened. */
+export function tokenViews(caller: Caller, { tokens, now }: Found, options: TokenViewOptions): WireToken[] {
+  const { ledger, secrets, isRefreshable } = options
+  const disclosed = ledger.disclose(tokens.map((token) => showingOf(caller, token, secrets)))
+  return tokens.map((token, index) => ({
+    ...metadataOf({ token, now }, isRefreshable(token)),
+    ...disclosed[index],
+  }))
+}
+
+export function tokenView(caller: Caller, reading: Reading, options: TokenViewOptions): WireToken {
+  const { ledger, secrets, isRefreshable } = options
+  const [disclosed] = ledger.disclose([showingOf(caller, reading.token, secrets)])
+  return { ...metadataOf(reading, isRefreshable(reading.token)), ...disclosed }
+}
+
+function showingOf(caller: Caller, token: Token, secrets: boolean): Showing {
+  const visible = (field: keyof typeof FIELD_SCOPES) => secrets && allows(caller, FIELD_SCOPES[field])
+  return {
+    tokenId: token.id,
+    secrets: {
+      client_secret: visible('client_secret') ? token.clientSecret : null,
+      refresh_token: visible('refresh_token') ? token.refreshToken : null,
+      grant_token: visible('grant_token') ? token.grantToken : null,
+      access_token: visible('access_token') ? token.accessToken : null,
+    },
+  }
+}
+
+function metadataOf({ token, now }: Reading, refreshable: boolean): WireToken {
   const { lastError } = token
   return {
     id: token.id,
     provider: token.provider,
     ...present({ user_name: token.userName, client_id: token.clientId }),
-    ...visible('client_secret', token.clientSecret),
-    ...visible('refresh_token', token.refreshToken),
-    ...visible('grant_token', token.grantToken),
-    ...visible('access_token', token.accessToken),
     ...present({
       token_type: token.tokenType,
       scope: token.scope,
@@ -34,7 +56,7 @@ export function tokenView(caller: Caller, { token, now }: Reading, options: Toke
     }),
     ...expiry({ token, now }),
     status: token.status,
-    refreshable: options.refreshable,
+    refreshable,
     ...instants({ refresh_due_at: token.refreshDueAt }),
     ...(lastError && { last_error: { ...lastError, at: lastError.at.toISOString() } }),
     version: token.version,
@@ -45,10 +67,11 @@ export function tokenView(caller: Caller, { token, now }: Reading, options: Toke
 }
 
 /** What RFC 6749 answers to a token request, and the id of the token. */
-export function accessTokenView(reading: Reading): AccessToken {
+export function accessTokenView(reading: Reading, ledger: Ledger): AccessToken {
   const { token } = reading
+  const [disclosed] = ledger.disclose([{ tokenId: token.id, secrets: { access_token: token.accessToken } }])
   return {
-    access_token: token.accessToken?.reveal() ?? '',
+    access_token: disclosed?.['access_token'] ?? '',
     token_type: token.tokenType ?? 'Bearer',
     ...expiry(reading),
     ...present({ scope: token.scope, api_domain: token.apiDomain }),

@@ -39,7 +39,7 @@ export interface EmbeddedPostgresOptions {
 
 const PORT_ATTEMPTS = 5
 const CONNECT_MS = 5000
-const PASSWORD = 'postgres-password'
+export const PASSWORD = 'postgres-password'
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -60,7 +60,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
   try {
     const { postgres, port } = await startOnFreePort(job, options.nextPort ?? freePort)
-    const url = `postgres://postgres:${job.password}@127.0.0.1:${port}/postgres`
+    const url = urlOf(job.password, port)
     await expectWelcome(url, postgres)
     const restart = { ...onPort(job, port), mayInit: false }
     const keeper = keepRunning(postgres, () => launchGuard(restart))
@@ -78,6 +78,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     removeRemains()
     return rethrowExplained(error)
   }
+}
+
+export function urlOf(password: string, port: number): string {
+  return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
 }
 
 async function prepare(options: EmbeddedPostgresOptions): Promise<{ job: GuardJob; relocated: boolean }> {

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What Postgres writes of itself into `postmaster.pid`. */
 export interface Postmaster {
   pid: number
+  port: number
   ready: boolean
 }
 
 const FILE = 'postmaster.pid'
+const PORT_LINE = 3
 const STATUS_LINE = 7
 const PATIENCE_MS = 8000
 
@@ -19,7 +21,11 @@ const NOBODYS_PID = '2147483647\n'
 export function readPostmaster(cluster: string): Postmaster | null {
   try {
     const lines = readFileSync(join(cluster, FILE), 'utf8').split('\n')
-    return { pid: Number(lines[0]), ready: lines[STATUS_LINE]?.trim() === 'ready' }
+    return {
+      pid: Number(lines[0]),
+      port: Number(lines[PORT_LINE]),
+      ready: lines[STATUS_LINE]?.trim() === 'ready',
+    }
   } catch {
     return null
   }
@@ -56,7 +62,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** Is that process, whose id may have gone to somebody else, the Postgres of this cluster? */
-function serves(pid: number, cluster: string): boolean {
+export function serves(pid: number, cluster: string): boolean {
   try {
     return commandLine(pid).includes(` -D ${cluster} `)
   } catch {

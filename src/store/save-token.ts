@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Transaction } from 'kysely'
 import { sql } from 'kysely'
+import { unauthorized } from '../domain/errors.ts'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import type { Db } from './database.ts'
+import { holdNamespace } from './namespaces.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
@@ -183,6 +185,7 @@ async function absorb(trx: Transaction<Schema>, absorbed: Token, into: Token): P
 async function write(trx: Transaction<Schema>, token: Token, replaces: Token | null, keys: NamespaceKeys) {
   const columns = changedColumns(token, replaces, keys)
   if (replaces === null) {
+    if (!(await holdNamespace(trx, token.namespaceId))) throw unauthorized()
     await trx
       .insertInto('tokens')
       .values(columns as Schema['tokens'] & typeof columns)

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, Selectable } from 'kysely'
+import type { Scope } from '../domain/caller.ts'
 import type { LastError, TokenStatus } from '../domain/token.ts'
 import type { WrappedKey } from '../domain/keyring.ts'
 
@@ -9,6 +10,19 @@ export interface Schema {
   tokens: TokensTable
   refreshTokens: { namespaceId: string; digest: Buffer; tokenId: string }
   events: EventsTable
+  apiKeys: ApiKeysTable
+  keyRotations: { startedAt: Date; finishedAt: Date | null }
+}
+
+interface ApiKeysTable {
+  namespaceId: string
+  id: string
+  name: string
+  scopes: Scope[]
+  digest: Buffer
+  createdAt: Generated<Date>
+  expiresAt: Date | null
+  lastUsedAt: Generated<Date | null>
 }
 
 interface DataKeysTable {
@@ -62,7 +76,7 @@ interface TokensTable {
 interface EventsTable {
   namespaceId: string
   id: string
-  tokenId: string
+  tokenId: string | null
   type: string
   at: Date
   actor: string

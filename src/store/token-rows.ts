@@ -7,7 +7,7 @@ import { userKeyOf } from '../domain/token.ts'
 import type { Schema, TokenRow } from './schema.ts'
 
 type Columns = Partial<Insertable<Schema['tokens']>>
-type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
+export type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
 
 const SEALED: Record<SealedColumn, string> = {
   clientSecret: 'client_secret',
@@ -15,7 +15,7 @@ const SEALED: Record<SealedColumn, string> = {
   grantToken: 'grant_token',
   accessToken: 'access_token',
 }
-const SEALED_COLUMNS = Object.keys(SEALED) as SealedColumn[]
+export const SEALED_COLUMNS = Object.keys(SEALED) as SealedColumn[]
 
 const DIGESTS = {
   refreshToken: { column: 'refreshDigest', kind: 'refresh_token' },
@@ -99,7 +99,7 @@ function sealedColumns(token: Token, stored: Token | null, keys: NamespaceKeys):
   return columns
 }
 
-function placeOf(rowId: string, column: SealedColumn) {
+export function placeOf(rowId: string, column: SealedColumn) {
   return { table: 'tokens', rowId, field: SEALED[column] }
 }
 

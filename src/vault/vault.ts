@@ -92,6 +92,6 @@ async function findToken(
   throw notFound()
 }
 
-function notFound(): VaultError {
+export function notFound(): VaultError {
   return new VaultError('not_found', 'There is no such token.')
 }

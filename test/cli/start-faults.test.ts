@@ -128,10 +128,10 @@ describe('master keys', () => {
 
     const withKeys = (keys: string) => ({ ...settings, DATABASE_URL: url, TOKEN_VAULT_MASTER_KEYS: keys })
     expect(await faultOf(withKeys(generateMasterKey('k1')))).toMatch(
-      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is not the one that wrapped 2 stored data keys: give the original key/,
+      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is not the one that 2 stored data keys, and 0 tokens with them, need: give the original key/,
     )
     expect(await faultOf(withKeys(generateMasterKey('k2')))).toMatch(
-      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is missing, 2 stored data keys need it: add it to the list/,
+      /^TOKEN_VAULT_MASTER_KEYS: key "k1" is missing, 2 stored data keys, and 0 tokens with them, need it: add it to the list/,
     )
   })
 })

@@ -53,6 +53,9 @@ describe('without settings', () => {
       refreshMarginSeconds: 600,
       refreshConcurrency: 32,
       refresher: true,
+      auditLog: null,
+      rateLimit: null,
+      disclosureBudget: null,
       tls: null,
       logLevel: 'info',
     })

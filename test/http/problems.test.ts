@@ -31,6 +31,7 @@ const TABLE: [status: number, ...codes: string[]][] = [
   [413, 'payload_too_large'],
   [415, 'unsupported_media_type'],
   [422, 'nothing_to_store'],
+  [429, 'rate_limited'],
   [500, 'internal_error'],
   [502, 'provider_error', 'client_refused'],
   [503, 'provider_throttled', 'provider_unavailable', 'storage_unavailable'],

@@ -64,6 +64,11 @@ const ROUTES: { method: 'GET' | 'POST' | 'DELETE'; url: string; route: string; b
   { method: 'GET', url: '/v1/tokens/a/access-token', route: 'GET /v1/tokens/:id/access-token' },
   { method: 'POST', url: '/v1/access-token', route: 'POST /v1/access-token', body: { id: 'a' } },
   { method: 'POST', url: '/v1/tokens/a/refresh', route: 'POST /v1/tokens/:id/refresh' },
+  { method: 'GET', url: '/v1/tokens/a/events', route: 'GET /v1/tokens/:id/events' },
+  { method: 'GET', url: '/v1/events', route: 'GET /v1/events' },
+  { method: 'POST', url: '/v1/keys', route: 'POST /v1/keys', body: { name: 'a', scopes: ['admin'] } },
+  { method: 'GET', url: '/v1/keys', route: 'GET /v1/keys' },
+  { method: 'DELETE', url: '/v1/keys/a', route: 'DELETE /v1/keys/:id' },
 ]
 
 /** The contract's table, in its own words. */
@@ -77,6 +82,11 @@ const NEEDED: Record<string, Scope> = {
   'GET /v1/tokens/:id/access-token': 'tokens:use',
   'POST /v1/access-token': 'tokens:use',
   'POST /v1/tokens/:id/refresh': 'tokens:write',
+  'GET /v1/tokens/:id/events': 'tokens:list',
+  'GET /v1/events': 'tokens:list',
+  'POST /v1/keys': 'admin',
+  'GET /v1/keys': 'admin',
+  'DELETE /v1/keys/:id': 'admin',
 }
 const IMPLIED: Partial<Record<Scope, Scope[]>> = {
   'tokens:use': ['tokens:list'],

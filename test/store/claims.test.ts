@@ -114,7 +114,8 @@ describe('due tokens', () => {
     const log = (event: LogEvent) => void statements.push(event.query)
     const plugins = [new CamelCasePlugin()]
     const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }), plugins, log })
-    const keyring = { keysOf: () => Promise.resolve({} as NamespaceKeys) }
+    const keysOf = () => Promise.resolve({} as NamespaceKeys)
+    const keyring = { keysOf, keysSince: keysOf }
     const claims = await claimDueOf(db, keyring, 32, TERMS, [
       { namespaceId: storage.namespaceId, id: 'token-1' },
     ])

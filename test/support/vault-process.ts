@@ -69,9 +69,15 @@ export async function vaultSettings(
   }
 }
 
-/** Starts the service as a process and waits until it is ready; rejects with its output when it ends instead. */
-export async function startVaultProcess({ url, env }: VaultSettings): Promise<VaultProcess> {
-  const child = spawn(process.execPath, [CLI], {
+/**
+ * Starts the service as a process and waits until it is ready; rejects with its output when it ends instead.
+ * `program` is the command line to run in place of the service's own.
+ */
+export async function startVaultProcess(
+  { url, env }: VaultSettings,
+  program: string[] = [CLI],
+): Promise<VaultProcess> {
+  const child = spawn(process.execPath, program, {
     env: { ...inherited(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

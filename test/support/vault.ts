@@ -1,4 +1,4 @@
-import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Token } from '../../src/contract/tokens.ts'
@@ -19,6 +19,20 @@ export interface Answer {
   text: string
 }
 
+/** What a test reads of a line of the audit log. */
+export interface AuditLine {
+  seq: number
+  request_id?: string
+  namespace_id?: string
+  actor?: string
+  action: string
+  token_id?: string
+  key_id?: string
+  count?: number
+  disclosed?: Record<string, string>
+  outcome: string
+}
+
 /** A service of the test's own, called over HTTP. */
 export interface TestVault {
   url: string
@@ -26,6 +40,8 @@ export interface TestVault {
   masterKeys: string
   /** Everything that it logged. */
   log(): string
+  /** The lines of its audit log. */
+  audit(): AuditLine[]
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   save(body: object | string, headers?: Record<string, string>): Promise<Answer>
   find(body: object): Promise<Answer>
@@ -49,12 +65,12 @@ export async function startVault({ databaseUrl, env = {}, providers }: TestVault
     PORT: '0',
     DATABASE_URL: databaseUrl,
     LOG_LEVEL: 'trace',
+    TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
     ...env,
     TOKEN_VAULT_BOOTSTRAP_KEY: key,
     TOKEN_VAULT_MASTER_KEYS: masterKeys,
     ...(providers !== undefined && { TOKEN_VAULT_PROVIDERS_FILE: file }),
   })
-  rmSync(folder, { recursive: true })
   const lines: string[] = []
   const logger = createLogger(config.logLevel, { write: (line) => lines.push(line) })
   const service = await serve(config, logger, false)
@@ -64,11 +80,20 @@ export async function startVault({ databaseUrl, env = {}, providers }: TestVault
     key,
     masterKeys,
     log: () => lines.join(''),
+    audit: () => linesOf(config.auditLog ?? ''),
     call,
     save: (body, headers) => call('POST', '/v1/tokens', body, headers),
     find: (body) => call('POST', '/v1/tokens/find', body),
-    close: () => service.close(),
+    async close() {
+      await service.close()
+      rmSync(folder, { recursive: true })
+    },
   }
+}
+
+function linesOf(file: string): AuditLine[] {
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line) as AuditLine)
 }
 
 function callerOf(url: string, key: string) {

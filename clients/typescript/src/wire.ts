@@ -109,6 +109,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tokens/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a token, newest first, also after it was deleted */
+        get: operations["listTokenEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in the namespace, newest first; to its keys only for those with admin */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the API keys of the namespace */
+        get: operations["listKeys"];
+        put?: never;
+        /** Make an API key */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key, on every replica within 5 seconds */
+        delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -468,6 +537,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -765,6 +861,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1004,6 +1127,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1208,6 +1358,33 @@ export interface operations {
             };
             /** @description Problem */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1678,6 +1855,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1821,6 +2025,33 @@ export interface operations {
             };
             /** @description Problem */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2114,6 +2345,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2343,6 +2601,33 @@ export interface operations {
             };
             /** @description Problem */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2705,6 +2990,33 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2733,6 +3045,1124 @@ export interface operations {
             };
             /** @description Problem */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    listTokenEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Newest first. */
+                        events: {
+                            id: string;
+                            /** @description As `token.updated` or `renewal.failed`; there may come more. */
+                            type: string;
+                            /** Format: date-time */
+                            at: string;
+                            /** @description The id of an API key; `refresher`, the vault itself; `cli`, the command line. */
+                            actor: string;
+                            /** @description Absent where it happened to no token. */
+                            token_id?: string;
+                            /** @description Of a renewal: `ok`, or why it failed. */
+                            outcome?: string;
+                            /** @description More about it, by type: error codes, names of fields, ids. Never a secret. */
+                            detail?: {
+                                [key: string]: unknown;
+                            };
+                        }[];
+                        /** @description Absent on the last page. */
+                        next_cursor?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Newest first. */
+                        events: {
+                            id: string;
+                            /** @description As `token.updated` or `renewal.failed`; there may come more. */
+                            type: string;
+                            /** Format: date-time */
+                            at: string;
+                            /** @description The id of an API key; `refresher`, the vault itself; `cli`, the command line. */
+                            actor: string;
+                            /** @description Absent where it happened to no token. */
+                            token_id?: string;
+                            /** @description Of a renewal: `ok`, or why it failed. */
+                            outcome?: string;
+                            /** @description More about it, by type: error codes, names of fields, ids. Never a secret. */
+                            detail?: {
+                                [key: string]: unknown;
+                            };
+                        }[];
+                        /** @description Absent on the last page. */
+                        next_cursor?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        keys: {
+                            /** @description The part of the key that may be seen. */
+                            id: string;
+                            name: string;
+                            scopes: ("tokens:list" | "tokens:use" | "tokens:read" | "tokens:write" | "tokens:delete" | "admin")[];
+                            /** Format: date-time */
+                            created_at: string;
+                            /**
+                             * Format: date-time
+                             * @description Absent: never.
+                             */
+                            expires_at?: string;
+                            /**
+                             * Format: date-time
+                             * @description Written at most once a minute.
+                             */
+                            last_used_at?: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What it is for. */
+                    name: string;
+                    scopes: ("tokens:list" | "tokens:use" | "tokens:read" | "tokens:write" | "tokens:delete" | "admin")[];
+                    /** @description A time, or `never`; in 90 days where absent. */
+                    expires_at?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The part of the key that may be seen. */
+                        id: string;
+                        name: string;
+                        scopes: ("tokens:list" | "tokens:use" | "tokens:read" | "tokens:write" | "tokens:delete" | "admin")[];
+                        /** Format: date-time */
+                        created_at: string;
+                        /**
+                         * Format: date-time
+                         * @description Absent: never.
+                         */
+                        expires_at?: string;
+                        /**
+                         * Format: date-time
+                         * @description Written at most once a minute.
+                         */
+                        last_used_at?: string;
+                        /** @description The key itself, shown this once. */
+                        key: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,8 +7,16 @@ import { VaultError } from '../../domain/errors.ts'
 import type { ProblemCode } from '../problem.ts'
 import { problemOf } from '../problem.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** `ok`, or the code of the problem that it is answered with. */
+    outcome: ProblemCode | 'ok'
+  }
+}
+
 /** Every error leaves as a problem document; only a fault of ours is logged, without the words it came with. */
 export function answerProblems(app: FastifyInstance): void {
+  app.decorateRequest('outcome', 'ok')
   app.setErrorHandler((error: FastifyError | VaultError, request, reply) => {
     const { code, detail, facts } = toProblem(error)
     if (code === 'internal_error') request.log.error({ err: error }, 'request failed')
@@ -28,6 +36,7 @@ export function sendProblem(
   facts: ErrorFacts = {},
 ): FastifyReply {
   const problem = problemOf(code, detail, request.id, facts)
+  request.outcome = code
   if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
   if (facts.retryAfterSeconds !== undefined) reply.header('retry-after', facts.retryAfterSeconds)
   return reply.status(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
@@ -102,7 +111,11 @@ export function answerMalformedPath(
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return
   const [status, reason] = brokenRequests[error.code ?? ''] ?? [400, 'Bad Request']
-  const problem = { ...problemOf('invalid_request', 'This is not a valid HTTP request.', uuidv7()), status }
+  const facts = { errors: [{ pointer: '', detail: 'is not HTTP' }] }
+  const problem = {
+    ...problemOf('invalid_request', 'This is not a valid HTTP request.', uuidv7(), facts),
+    status,
+  }
   const body = JSON.stringify(problem)
   socket.end(
     [

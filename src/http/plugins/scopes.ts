@@ -18,7 +18,11 @@ declare module 'fastify' {
 const BEARER = /^Bearer +(\S+) *$/i
 
 /** Default deny: each route gets its scope from the table, and is answered only after the key was checked for it. */
-export function guardRoutes(app: FastifyInstance, authenticator: Authenticator): void {
+export function guardRoutes(
+  app: FastifyInstance,
+  authenticator: Authenticator,
+  delayFailure: (address: string) => Promise<void>,
+): void {
   app.decorateRequest('caller', null)
   app.addHook('onRoute', (route: RouteOptions) => {
     const [method = ''] = [route.method].flat()
@@ -31,6 +35,7 @@ export function guardRoutes(app: FastifyInstance, authenticator: Authenticator):
     const key = BEARER.exec(request.headers.authorization ?? '')?.[1] ?? ''
     request.caller = await authenticator.authenticate(key)
     if (request.caller === null) {
+      await delayFailure(request.ip)
       throw new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
     }
     requireScope(request.caller, scope)

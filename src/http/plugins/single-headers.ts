@@ -14,6 +14,12 @@ export function refuseRepeatedHeaders(app: FastifyInstance): void {
       const errors = [{ pointer: `/${repeated}`, detail: 'was sent more than once (header)' }]
       throw new VaultError('invalid_request', 'A header was sent more than once.', { errors })
     }
+    // Node decodes the chunks and leaves it at that: what was compressed as well would be taken for the body itself.
+    const encoding = request.headers['transfer-encoding']
+    if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
+      const errors = [{ pointer: '/transfer-encoding', detail: 'must be chunked (header)' }]
+      throw new VaultError('invalid_request', 'The transfer encoding is not known.', { errors })
+    }
     return Promise.resolve()
   })
 }

@@ -1,9 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/caller.ts'
-import { allows } from '../../domain/caller.ts'
 import type { Reading } from '../../domain/token-store.ts'
+import type { Token } from '../../domain/token.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
+import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf, requireScope } from '../plugins/scopes.ts'
 import {
   cursorOf,
@@ -13,31 +15,35 @@ import {
   toPartialToken,
   toSaveRequest,
 } from '../token-requests.ts'
-import { tokenView } from '../token-view.ts'
+import { tokenView, tokenViews } from '../token-view.ts'
 
 /** Find, get, save, list, delete and refresh. */
 export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
-  const view = (caller: Caller, reading: Reading, secrets = true) =>
-    tokenView(caller, reading, { refreshable: vault.isRefreshable(reading.token), secrets })
+  const isRefreshable = (token: Token) => vault.isRefreshable(token)
+  const show = (request: FastifyRequest, reading: Reading) => {
+    const options = { ledger: ledgerOf(request), isRefreshable, secrets: true }
+    return tokenView(callerOf(request), reading, options)
+  }
 
   /** The answer to a caller; where it discloses the access token, that is noted. */
-  const disclose = (caller: Caller, reading: Reading) => {
-    if (allows(caller, 'tokens:use')) vault.noteUse(reading)
-    return view(caller, reading)
+  const disclose = (request: FastifyRequest, reading: Reading) => {
+    const view = show(request, reading)
+    if (view.access_token !== undefined) vault.noteUse(reading)
+    return view
   }
 
   app.post('/tokens/find', { schema: operations.findToken }, async (request, reply) => {
     const caller = callerOf(request)
     const minTtl = minTtlOf(caller, request.body.min_ttl)
     const found = await vault.find(caller, toPartialToken(request.body), minTtl)
-    return reply.header('etag', etagOf(found)).send(disclose(caller, found))
+    return reply.header('etag', etagOf(found)).send(disclose(request, found))
   })
 
   app.get('/tokens/:id', { schema: operations.getToken }, async (request, reply) => {
     const caller = callerOf(request)
     const minTtl = minTtlOf(caller, request.query.min_ttl)
     const reading = await vault.get(caller, request.params.id, minTtl)
-    return reply.header('etag', etagOf(reading)).send(disclose(caller, reading))
+    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
   })
 
   app.post('/tokens', { schema: operations.saveToken }, async (request, reply) => {
@@ -48,7 +54,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
       .status(saved.created ? 201 : 200)
       .header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
       .header('etag', etagOf(saved))
-      .send(view(caller, saved))
+      .send(show(request, saved))
   })
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
@@ -60,25 +66,25 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const caller = callerOf(request)
     const page = toPage(request.query)
     // One more than asked for tells whether there is another page.
-    const { tokens: found, now } = await vault.list(caller, { ...page, limit: page.limit + 1 })
-    const tokens = found.slice(0, page.limit)
+    const { tokens, now } = await vault.list(caller, { ...page, limit: page.limit + 1 })
+    const found = { tokens: tokens.slice(0, page.limit), now }
     const secrets = request.query.include === 'secrets'
-    const last = found.length > page.limit ? tokens.at(-1) : undefined
+    const last = tokens.length > page.limit ? found.tokens.at(-1) : undefined
     return {
-      tokens: tokens.map((token) => view(caller, { token, now }, secrets)),
+      tokens: tokenViews(caller, found, { ledger: ledgerOf(request), isRefreshable, secrets }),
       ...(last && { next_cursor: cursorOf(last.id) }),
     }
   })
 
   app.delete('/tokens', { schema: operations.deleteTokens }, async (request) => {
     const deleted = await vault.deleteMany(callerOf(request), toDeleteFilter(request.query))
+    ledgerOf(request).note({ count: deleted })
     return { deleted }
   })
 
   app.post('/tokens/:id/refresh', { schema: operations.refreshToken }, async (request, reply) => {
-    const caller = callerOf(request)
-    const reading = await vault.refresh(caller, request.params.id)
-    return reply.header('etag', etagOf(reading)).send(disclose(caller, reading))
+    const reading = await vault.refresh(callerOf(request), request.params.id)
+    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
   })
   done()
 }

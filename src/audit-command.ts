@@ -1,0 +1,67 @@
+import { createReadStream } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import type { Config } from './config/config.ts'
+import { StartupError } from './domain/errors.ts'
+import { Secret } from './domain/secret.ts'
+import { masterKeysOf } from './open-backing.ts'
+import type { AuditKeys } from './telemetry/audit-keys.ts'
+import { createAuditKeys } from './telemetry/audit-keys.ts'
+import type { AuditFault } from './telemetry/audit-verify.ts'
+import { AuditVerifier } from './telemetry/audit-verify.ts'
+
+type Tell = (line: string) => void
+
+/** Resolves with false where a file was altered. */
+export async function commandAudit(
+  config: Config,
+  action: string | undefined,
+  files: readonly string[],
+  tell: Tell,
+): Promise<boolean> {
+  const keys = createAuditKeys(masterKeysOf(config))
+  if (action === 'verify' && files.length > 0) return verify(keys, files, tell)
+  if (action === 'fingerprint' && files.length === 0) return fingerprint(keys, tell)
+  throw new StartupError(
+    'audit: say verify FILE, the oldest first where there are several, or fingerprint with a secret on standard input',
+  )
+}
+
+const FAULTS: Record<AuditFault['kind'], string> = {
+  unreadable: 'it is cut off, or no line of the audit log any more',
+  edited: 'it, or the line before it, was altered',
+  missing: 'lines before it are missing',
+  repeated: 'it comes a second time, or too late',
+  no_beginning: 'the beginning of its chain is missing',
+  unknown_key: 'it was made with a master key that TOKEN_VAULT_MASTER_KEYS does not hold',
+}
+
+async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Promise<boolean> {
+  const verifier = new AuditVerifier(keys)
+  for (const file of files) {
+    const fault = await read(verifier, file)
+    const { lines, chains, others } = verifier.counts
+    const counted = `${lines} good lines in ${chains} chains, ${others} other lines`
+    if (fault !== null) {
+      tell(`FAULT ${fault.kind} at ${file}:${fault.line}: ${FAULTS[fault.kind]} (before it: ${counted})`)
+      return false
+    }
+    if (file === files.at(-1)) tell(`OK ${counted}`)
+  }
+  for (const { chain, seq, mac } of verifier.ends) tell(`   chain ${chain} ends with line ${seq}, mac ${mac}`)
+  return true
+}
+
+async function read(verifier: AuditVerifier, file: string): Promise<AuditFault | null> {
+  try {
+    return await verifier.read(createReadStream(file) as AsyncIterable<Buffer>)
+  } catch (error) {
+    throw new StartupError(`${file} cannot be read (${String((error as NodeJS.ErrnoException).code)})`)
+  }
+}
+
+/** What stands for a secret in lines that were made with each of the keys. */
+async function fingerprint(keys: AuditKeys, tell: Tell): Promise<boolean> {
+  const secret = new Secret((await text(process.stdin)).trim())
+  for (const id of keys.ids) tell(`${id}\t${keys.fingerprint(id, secret) ?? ''}`)
+  return true
+}

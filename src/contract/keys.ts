@@ -1,0 +1,54 @@
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { PRINTABLE, RFC3339, TEXT_LIMIT } from './common.ts'
+
+const Scope = Type.Union([
+  Type.Literal('tokens:list'),
+  Type.Literal('tokens:use'),
+  Type.Literal('tokens:read'),
+  Type.Literal('tokens:write'),
+  Type.Literal('tokens:delete'),
+  Type.Literal('admin'),
+])
+
+export const KeyBody = Type.Object(
+  {
+    name: Type.String({
+      minLength: 1,
+      maxLength: TEXT_LIMIT,
+      pattern: PRINTABLE,
+      description: 'What it is for.',
+    }),
+    scopes: Type.Array(Scope, { minItems: 1, uniqueItems: true }),
+    expires_at: Type.Optional(
+      Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        pattern: `^(?:never|${RFC3339})?$`,
+        description: 'A time, or `never`; in 90 days where absent.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type KeyBody = Static<typeof KeyBody>
+
+const fields = {
+  id: Type.String({ description: 'The part of the key that may be seen.' }),
+  name: Type.String(),
+  scopes: Type.Array(Scope),
+  created_at: Type.String({ format: 'date-time' }),
+  expires_at: Type.Optional(Type.String({ format: 'date-time', description: 'Absent: never.' })),
+  last_used_at: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Written at most once a minute.' }),
+  ),
+}
+
+export const Key = Type.Object(fields, { title: 'Key' })
+export type Key = Static<typeof Key>
+
+export const NewKey = Type.Object(
+  { ...fields, key: Type.String({ description: 'The key itself, shown this once.' }) },
+  { title: 'NewKey' },
+)
+
+export const KeyList = Type.Object({ keys: Type.Array(Key) })

@@ -1,0 +1,41 @@
+import type { Secret } from './secret.ts'
+import type { Actor } from './token.ts'
+
+/** What an entry tells of. docs/audit.md says when each is written. */
+export type AuditAction =
+  | 'token.disclosed'
+  | 'token.saved'
+  | 'token.refreshed'
+  | 'token.deleted'
+  | 'tokens.deleted'
+  | 'key.created'
+  | 'key.revoked'
+  | 'brake.closed'
+
+/** One disclosure, one change, or one brake that closed. */
+export interface AuditEntry {
+  requestId: string
+  namespaceId: string
+  actor: Actor
+  action: AuditAction
+  /** The token that it is about. */
+  tokenId?: string
+  /** The API key that it is about. */
+  keyId?: string
+  /** How many tokens a change was about. */
+  count?: number
+  /** What the caller is shown, by field: the trail keeps the names, and a fingerprint of each value. */
+  disclosed?: Readonly<Record<string, Secret>>
+  /** `ok`, or the code of the problem that the caller is answered with; of a brake, its name. */
+  outcome: string
+}
+
+/** Who saw which secret and who changed what, in an order that cannot be altered unseen. */
+export interface AuditTrail {
+  /**
+   * Resolves when the entries have left the process: answer only then.
+   * @throws VaultError `storage_unavailable` when they cannot be written
+   */
+  record(entries: readonly AuditEntry[]): Promise<void>
+  close(): Promise<void>
+}

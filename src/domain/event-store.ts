@@ -1,0 +1,25 @@
+import type { Event } from './event.ts'
+
+/** An event as it is kept. */
+export interface RecordedEvent extends Required<Pick<Event, 'type' | 'actor' | 'facts'>> {
+  id: string
+  at: Date
+  /** Null where it happened to no token. */
+  tokenId: string | null
+}
+
+interface EventPage {
+  /** Of this token, also after it was deleted; null: of all. */
+  tokenId: string | null
+  /** Leaves out what happened to no token. */
+  tokensOnly: boolean
+  limit: number
+  /** The id of the event before which, in time, the page begins. */
+  before: string | null
+}
+
+/** What happened in a namespace. Rejects with `storage_unavailable` while the storage cannot be reached. */
+export interface EventStore {
+  /** Newest first. */
+  list(namespaceId: string, page: EventPage): Promise<RecordedEvent[]>
+}

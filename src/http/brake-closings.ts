@@ -1,0 +1,28 @@
+import type { Clock } from '../domain/clock.ts'
+
+/** What slows a key that asks for too much. */
+export type Brake = 'request_rate' | 'disclosure_budget'
+
+/** Which brakes are closed, so that each closing is told of once and not with every refused request. */
+export interface BrakeClosings {
+  /** False where this brake is closed for this key already. */
+  isFirst(brake: Brake, keyId: string, forSeconds: number): boolean
+}
+
+const SWEPT = 10_000
+
+export function createBrakeClosings(clock: Clock): BrakeClosings {
+  const closedUntilMs = new Map<string, number>()
+  return {
+    isFirst(brake, keyId, forSeconds) {
+      const nowMs = clock.monotonicMs()
+      const key = `${brake} ${keyId}`
+      if ((closedUntilMs.get(key) ?? 0) > nowMs) return false
+      if (closedUntilMs.size >= SWEPT) {
+        for (const [other, untilMs] of closedUntilMs) if (untilMs <= nowMs) closedUntilMs.delete(other)
+      }
+      closedUntilMs.set(key, nowMs + forSeconds * 1000)
+      return true
+    },
+  }
+}

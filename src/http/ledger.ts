@@ -1,0 +1,87 @@
+import type { AuditEntry } from '../domain/audit.ts'
+import type { Caller } from '../domain/caller.ts'
+import { VaultError } from '../domain/errors.ts'
+import { Secret } from '../domain/secret.ts'
+import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
+import type { BrakeClosings, Brake } from './brake-closings.ts'
+
+/** What an answer shows of one token or of one API key: the secrets that the caller may see, by field. */
+export interface Showing {
+  tokenId?: string
+  keyId?: string
+  secrets: Readonly<Record<string, Secret | null>>
+}
+
+/** A line of the audit log, without what all lines of a request have in common. */
+export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'count' | 'disclosed'> & { brake?: Brake }
+
+/**
+ * What the audit log is to hear of a request. Nothing else in http may reveal a secret: what the ledger gives
+ * away is written down before the caller has it.
+ */
+export interface Ledger {
+  readonly entries: readonly LedgerEntry[]
+  /**
+   * The secrets as text, showing by showing. A key whose budget is spent gets none of them: a request that has
+   * changed something is then answered without, any other one is refused.
+   * @throws VaultError `rate_limited`
+   */
+  disclose(showings: readonly Showing[]): Record<string, string>[]
+  /** What a change did that no showing tells. */
+  note(entry: LedgerEntry): void
+  /** The refusal by a brake; that it closed is written down once. */
+  refusal(brake: Brake, waitSeconds: number): VaultError
+}
+
+export interface LedgerParts {
+  caller: Caller
+  /** Has the request an action of its own, so that it may have changed something? */
+  changes: boolean
+  budget: DisclosureBudget
+  closings: BrakeClosings
+}
+
+const REFUSALS: Record<Brake, string> = {
+  request_rate: 'This key sends more requests a second than it is allowed.',
+  disclosure_budget: 'This key has seen as many tokens within an hour as it is allowed.',
+}
+
+export function createLedger({ caller, changes, budget, closings }: LedgerParts): Ledger {
+  const entries: LedgerEntry[] = []
+
+  const refusal = (brake: Brake, waitSeconds: number): VaultError => {
+    if (closings.isFirst(brake, caller.keyId, waitSeconds)) entries.push({ brake })
+    return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
+  }
+  const reveal = ({ secrets, ...about }: PresentShowing): Record<string, string> => {
+    const revealed = secrets.map(([field, secret]): [string, string] => [field, secret.reveal()])
+    const disclosed = revealed.map(([field, value]): [string, Secret] => [field, new Secret(value)])
+    entries.push({ ...about, disclosed: Object.fromEntries(disclosed) })
+    return Object.fromEntries(revealed)
+  }
+
+  return {
+    entries,
+    refusal,
+    note: (entry) => void entries.push(entry),
+    disclose(showings) {
+      const present = showings.map(presentOf)
+      const ids = present.filter(({ secrets }) => secrets.length > 0).map(({ tokenId }) => tokenId)
+      const waitSeconds = budget.spend(
+        caller.keyId,
+        ids.filter((id) => id !== undefined),
+      )
+      if (waitSeconds === null) return present.map(reveal)
+      const refused = refusal('disclosure_budget', waitSeconds)
+      if (!changes) throw refused
+      return present.map((showing) => reveal({ ...showing, secrets: [] }))
+    },
+  }
+}
+
+type PresentShowing = Omit<Showing, 'secrets'> & { secrets: [string, Secret][] }
+
+function presentOf(showing: Showing): PresentShowing {
+  const secrets = Object.entries(showing.secrets)
+  return { ...showing, secrets: secrets.filter((entry): entry is [string, Secret] => entry[1] !== null) }
+}

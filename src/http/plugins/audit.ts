@@ -1,0 +1,91 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { AuditAction, AuditEntry, AuditTrail } from '../../domain/audit.ts'
+import type { Clock } from '../../domain/clock.ts'
+import type { DisclosureBudget } from '../../vault/disclosure-budget.ts'
+import { createBrakeClosings } from '../brake-closings.ts'
+import type { Ledger, LedgerEntry } from '../ledger.ts'
+import { createLedger } from '../ledger.ts'
+import { actionOfRoute } from '../scopes.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the audit log calls it; null where it only reads. */
+    action?: AuditAction | null
+  }
+  interface FastifyRequest {
+    /** Null until the key was checked; ask ledgerOf for it. */
+    ledger: Ledger | null
+    /** The route's own work has begun: what it may change has to be told. */
+    begun: boolean
+  }
+}
+
+export interface AuditOptions {
+  trail: AuditTrail
+  budget: DisclosureBudget
+  clock: Clock
+}
+
+/** Every answer passes here before its first byte, and waits until the audit log has what it discloses or changed. */
+export function auditAnswers(app: FastifyInstance, { trail, budget, clock }: AuditOptions): void {
+  const closings = createBrakeClosings(clock)
+  app.decorateRequest('ledger', null)
+  app.decorateRequest('begun', false)
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const [method = ''] = [route.method].flat()
+    const action = route.config?.scope === 'public' ? null : actionOfRoute(method, route.url)
+    route.config = { ...route.config, action }
+  })
+  app.addHook('onRequest', async (request) => {
+    const { caller } = request
+    const changes = request.routeOptions.config.action != null
+    if (caller !== null) request.ledger = createLedger({ caller, changes, budget, closings })
+    return Promise.resolve()
+  })
+  app.addHook('preHandler', async (request) => {
+    request.begun = true
+    return Promise.resolve()
+  })
+  app.addHook('onSend', async (request, _reply, payload) => {
+    const entries = entriesOf(request)
+    // Where this rejects, the refusal comes by here again: it discloses nothing.
+    request.ledger = null
+    if (entries.length > 0) await trail.record(entries)
+    return payload
+  })
+}
+
+export function ledgerOf(request: FastifyRequest): Ledger {
+  if (request.ledger === null) throw new Error('a public route asked for its ledger')
+  return request.ledger
+}
+
+function entriesOf(request: FastifyRequest): AuditEntry[] {
+  const { caller, ledger, begun, outcome } = request
+  const action = request.routeOptions.config.action ?? null
+  if (caller === null || ledger === null) return []
+  const common = { requestId: request.id, namespaceId: caller.namespaceId, actor: caller.keyId }
+  const brakes = ledger.entries.flatMap(({ brake }) => (brake === undefined ? [] : [brake]))
+  return [
+    ...brakes.map((brake) => ({ ...common, action: 'brake.closed' as const, outcome: brake })),
+    ...toldOf(ledger, action !== null && begun ? subjectOf(request, action) : null).map((entry) => ({
+      ...common,
+      ...entry,
+      action: action ?? 'token.disclosed',
+      outcome,
+    })),
+  ]
+}
+
+/** Of a change always something, if only of what it was about; otherwise only what was shown. */
+function toldOf({ entries }: Ledger, subject: LedgerEntry | null): LedgerEntry[] {
+  const told = entries.filter(({ brake }) => brake === undefined)
+  if (subject !== null) return told.length === 0 ? [subject] : told
+  return told.filter(({ disclosed }) => disclosed !== undefined && Object.keys(disclosed).length > 0)
+}
+
+function subjectOf({ params }: FastifyRequest, action: AuditAction): LedgerEntry {
+  const { id } = params as { id?: string }
+  if (id === undefined) return {}
+  return action.startsWith('key.') ? { keyId: id } : { tokenId: id }
+}

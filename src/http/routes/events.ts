@@ -1,0 +1,50 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { Event, EventsQuery } from '../../contract/events.ts'
+import type { RecordedEvent } from '../../domain/event-store.ts'
+import type { History, HistoryPage } from '../../vault/history.ts'
+import * as operations from '../operations.ts'
+import { callerOf } from '../plugins/scopes.ts'
+import { cursorOf, DEFAULT_LIMIT, uuidOfCursor } from '../token-requests.ts'
+
+/** What happened: to a token, and in the namespace. */
+export const eventRoutes: FastifyPluginCallbackTypebox<{ history: History }> = (app, { history }, done) => {
+  app.get('/tokens/:id/events', { schema: operations.listTokenEvents }, async (request) => {
+    const page = toPage(request.query)
+    return pageView(page, await history.ofToken(callerOf(request), request.params.id, page))
+  })
+
+  app.get('/events', { schema: operations.listEvents }, async (request) => {
+    const page = toPage(request.query)
+    return pageView(page, await history.list(callerOf(request), page))
+  })
+  done()
+}
+
+function toPage({ limit = DEFAULT_LIMIT, cursor }: EventsQuery): HistoryPage {
+  return { limit, before: uuidOfCursor(cursor) }
+}
+
+function pageView({ limit }: HistoryPage, events: RecordedEvent[]) {
+  const last = events.length === limit ? events.at(-1) : undefined
+  return { events: events.map(eventView), ...(last && { next_cursor: cursorOf(last.id) }) }
+}
+
+function eventView({ id, type, at, actor, tokenId, facts }: RecordedEvent): Event {
+  const outcome = outcomeOf(type, facts)
+  return {
+    id,
+    type,
+    at: at.toISOString(),
+    actor,
+    ...(tokenId !== null && { token_id: tokenId }),
+    ...(outcome !== null && { outcome }),
+    ...(Object.keys(facts).length > 0 && { detail: facts }),
+  }
+}
+
+/** A failed renewal says by its code how it failed. */
+function outcomeOf(type: RecordedEvent['type'], { code }: RecordedEvent['facts']): string | null {
+  if (type === 'renewal.succeeded') return 'ok'
+  if (type === 'renewal.dropped') return 'dropped'
+  return typeof code === 'string' ? code : null
+}

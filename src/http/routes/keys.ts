@@ -1,0 +1,44 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { Key, KeyBody } from '../../contract/keys.ts'
+import type { ApiKey } from '../../domain/api-key.ts'
+import type { ApiKeys, KeyOrder } from '../../vault/api-keys.ts'
+import * as operations from '../operations.ts'
+import { ledgerOf } from '../plugins/audit.ts'
+import { callerOf } from '../plugins/scopes.ts'
+import { time } from '../token-requests.ts'
+
+/** The keys of the caller's namespace. */
+export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (app, { apiKeys }, done) => {
+  app.post('/keys', { schema: operations.createKey }, async (request, reply) => {
+    const { apiKey, key } = await apiKeys.create(callerOf(request), toKeyOrder(request.body))
+    const [shown] = ledgerOf(request).disclose([{ keyId: apiKey.id, secrets: { key } }])
+    return reply.status(201).send({ ...keyView(apiKey), key: shown?.['key'] ?? '' })
+  })
+
+  app.get('/keys', { schema: operations.listKeys }, async (request) => {
+    const keys = await apiKeys.list(callerOf(request))
+    return { keys: keys.map(keyView) }
+  })
+
+  app.delete('/keys/:id', { schema: operations.revokeKey }, async (request, reply) => {
+    await apiKeys.revoke(callerOf(request), request.params.id)
+    return reply.status(204).send(null)
+  })
+  done()
+}
+
+function toKeyOrder({ name, scopes, expires_at: given }: KeyBody): KeyOrder {
+  if (given === 'never') return { name, scopes, expiresAt: null }
+  return { name, scopes, expiresAt: time('/expires_at', given) ?? undefined }
+}
+
+function keyView({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: ApiKey): Key {
+  return {
+    id,
+    name,
+    scopes,
+    created_at: createdAt.toISOString(),
+    ...(expiresAt && { expires_at: expiresAt.toISOString() }),
+    ...(lastUsedAt && { last_used_at: lastUsedAt.toISOString() }),
+  }
+}

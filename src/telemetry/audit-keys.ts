@@ -1,0 +1,47 @@
+import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import type { Secret } from '../domain/secret.ts'
+
+/** What the audit log is chained and fingerprinted with: two keys from each master key, named by its id. */
+export interface AuditKeys {
+  /** The first master key's: new lines are made with it. */
+  readonly currentId: string
+  readonly ids: readonly string[]
+  /** The mac of a line behind another one; null where the key is unknown. */
+  mac(keyId: string, previousMac: string, line: string | Buffer): string | null
+  /** The same for the same secret under the same key: it finds the lines of a secret that one holds. */
+  fingerprint(keyId: string, secret: Secret): string | null
+}
+
+const KEY_BYTES = 32
+const CHAIN = 'token-vault audit chain v1'
+const FINGERPRINT = 'token-vault audit fingerprint v1'
+const FINGERPRINT_BYTES = 16
+
+/** RFC 5869: one key for each use, so that no use says anything about another one or about the master key. */
+export function createAuditKeys(masterKeys: readonly { id: string; bytes: Buffer }[]): AuditKeys {
+  const [current] = masterKeys
+  if (current === undefined) throw new Error('a master key is needed')
+  const chain = new Map(masterKeys.map(({ id, bytes }) => [id, derive(bytes, CHAIN)]))
+  const print = new Map(masterKeys.map(({ id, bytes }) => [id, derive(bytes, FINGERPRINT)]))
+  return {
+    currentId: current.id,
+    ids: masterKeys.map(({ id }) => id),
+    mac(keyId, previousMac, line) {
+      const key = chain.get(keyId)
+      if (key === undefined) return null
+      // Neither a mac nor a line holds a line feed: no two pairs of them read the same.
+      return createHmac('sha256', key).update(`${previousMac}\n`).update(line).digest('base64url')
+    },
+    fingerprint(keyId, secret) {
+      const key = print.get(keyId)
+      if (key === undefined) return null
+      const digest = createHmac('sha256', key).update(secret.reveal()).digest()
+      return digest.toString('base64url', 0, FINGERPRINT_BYTES)
+    },
+  }
+}
+
+function derive(masterKey: Buffer, use: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', use, KEY_BYTES)))
+}

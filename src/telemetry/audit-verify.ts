@@ -1,0 +1,100 @@
+import type { AuditKeys } from './audit-keys.ts'
+import type { AuditLine, Position } from './audit-line.ts'
+import { looksLikeAudit, OPENED, readLine, TORN } from './audit-line.ts'
+
+/**
+ * `unreadable`: no whole line, or no JSON; `edited`: the mac is of another text; `missing`: lines before it are
+ * gone; `repeated`: it or a later one of its chain came before; `no_beginning`: the first line of its chain is
+ * gone; `unknown_key`: made with a master key that was not given.
+ */
+export type AuditFaultKind = 'unreadable' | 'edited' | 'missing' | 'repeated' | 'no_beginning' | 'unknown_key'
+
+export interface AuditFault {
+  kind: AuditFaultKind
+  /** In its file, from 1. */
+  line: number
+}
+
+/** Reads audit logs line by line, in the order of their writing, with no more memory than their chains need. */
+export class AuditVerifier {
+  readonly #keys: AuditKeys
+  readonly #chains = new Map<string, Position>()
+  #lines = 0
+  #others = 0
+
+  constructor(keys: AuditKeys) {
+    this.#keys = keys
+  }
+
+  get counts(): { lines: number; others: number; chains: number } {
+    return { lines: this.#lines, others: this.#others, chains: this.#chains.size }
+  }
+
+  /** Where each chain ends. What is cut off behind that can only be seen by comparing with it. */
+  get ends(): Position[] {
+    return [...this.#chains.values()]
+  }
+
+  /** The first fault of a file; null where there is none. */
+  async read(chunks: AsyncIterable<Buffer>): Promise<AuditFault | null> {
+    let number = 0
+    let torn: AuditFault | null = null
+    for await (const { bytes, whole } of linesOf(chunks)) {
+      number += 1
+      const line = whole ? readLine(bytes) : null
+      if (line === null && !looksLikeAudit(bytes)) this.#others += 1
+      else if (line === null) torn ??= { kind: 'unreadable', line: number }
+      else {
+        const kind = this.#check(line)
+        // A crash leaves a part of a line, and the start after it says so: nobody else can.
+        const forgiven = kind === null && line.action === OPENED && line.outcome === TORN
+        if (torn !== null && !forgiven) return torn
+        if (kind !== null) return { kind, line: number }
+        torn = null
+      }
+    }
+    return torn
+  }
+
+  #check(line: AuditLine): AuditFaultKind | null {
+    const before = this.#chains.get(line.chain) ?? beginningOf(line)
+    if (before === null) return 'no_beginning'
+    if (line.seq <= before.seq) return 'repeated'
+    if (line.seq > before.seq + 1) return 'missing'
+    const mac = this.#keys.mac(line.key, before.mac, line.body)
+    if (mac === null) return 'unknown_key'
+    if (mac !== line.mac) return 'edited'
+    this.#lines += 1
+    this.#chains.set(line.chain, { chain: line.chain, seq: line.seq, mac })
+    return null
+  }
+}
+
+/** A chain begins with its first line, or in a new file with one that names the mac of the line before. */
+function beginningOf({ action, chain, seq, previous }: AuditLine): Position | null {
+  if (action !== OPENED || (seq !== 1 && previous === undefined)) return null
+  return { chain, seq: seq - 1, mac: previous ?? '' }
+}
+
+const LINE_FEED = 0x0a
+/** No line of ours is nearly as long; what is longer is not kept. */
+const MOST_LINE_BYTES = 64 * 1024
+
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ bytes: Buffer; whole: boolean }> {
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    let start = 0
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      yield { bytes: joined(rest, chunk.subarray(start, end)), whole: true }
+      rest = Buffer.alloc(0)
+      start = end + 1
+    }
+    rest = joined(rest, chunk.subarray(start))
+  }
+  if (rest.length > 0) yield { bytes: rest, whole: false }
+}
+
+function joined(rest: Buffer, more: Buffer): Buffer {
+  const line = rest.length === 0 ? more : Buffer.concat([rest, more])
+  return line.subarray(0, MOST_LINE_BYTES)
+}

@@ -1,0 +1,60 @@
+import type { ApiKey, ApiKeyStore } from '../domain/api-key.ts'
+import { digestOfKey, generateApiKey, newApiKeyId } from '../domain/api-key.ts'
+import type { Caller, Scope } from '../domain/caller.ts'
+import { allows } from '../domain/caller.ts'
+import { VaultError } from '../domain/errors.ts'
+import { Secret } from '../domain/secret.ts'
+
+/** A key that was just made: the only moment at which it can be shown. */
+interface NewApiKey {
+  apiKey: ApiKey
+  key: Secret
+}
+
+export interface KeyOrder {
+  name: string
+  scopes: Scope[]
+  /** Null: never; undefined: in 90 days. */
+  expiresAt: Date | null | undefined
+}
+
+/** The keys of a namespace, for those who hold one with `admin`, and for the command line. */
+export interface ApiKeys {
+  /** @throws VaultError `insufficient_scope` for a scope that the caller does not hold itself */
+  create(caller: Caller, order: KeyOrder): Promise<NewApiKey>
+  list(caller: Caller): Promise<ApiKey[]>
+  /** @throws VaultError `not_found` */
+  revoke(caller: Caller, id: string): Promise<void>
+}
+
+const DEFAULT_LIFE_MS = 90 * 86_400_000
+
+export function createApiKeys(store: ApiKeyStore): ApiKeys {
+  return {
+    async create(caller, { name, scopes, expiresAt = new Date(Date.now() + DEFAULT_LIFE_MS) }) {
+      const { namespaceId, keyId: actor } = caller
+      const missing = scopes.find((scope) => !allows(caller, scope))
+      if (missing !== undefined) {
+        throw new VaultError(
+          'insufficient_scope',
+          `A key makes only keys whose scopes it holds: it lacks ${missing}.`,
+        )
+      }
+      if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
+        const errors = [{ pointer: '/expires_at', detail: 'lies in the past' }]
+        throw new VaultError('invalid_request', 'The key would be born expired.', { errors })
+      }
+      const id = newApiKeyId()
+      const key = generateApiKey(id)
+      const event = { type: 'key.created', actor, facts: { key_id: id, scopes } } as const
+      const apiKey = await store.add({ namespaceId, id, name, scopes, expiresAt }, digestOfKey(key), event)
+      return { apiKey, key: new Secret(key) }
+    },
+    list: ({ namespaceId }) => store.list(namespaceId),
+    async revoke({ namespaceId, keyId: actor }, id) {
+      const event = { type: 'key.revoked', actor, facts: { key_id: id } } as const
+      if (await store.remove(namespaceId, id, event)) return
+      throw new VaultError('not_found', 'There is no such key.')
+    },
+  }
+}

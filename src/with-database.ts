@@ -1,0 +1,28 @@
+import type { Logger } from 'pino'
+import type { Config } from './config/config.ts'
+import type { Backing } from './open-backing.ts'
+import { joinBacking } from './open-backing.ts'
+import type { Database } from './store/database.ts'
+import { createDatabase } from './store/database.ts'
+import { waitForDatabase } from './wait-for-database.ts'
+
+/** Gives a command the database of the settings, over a connection of its own and without a limit on its statements. */
+export async function withDatabase<Result>(
+  config: Config,
+  log: Logger,
+  work: (database: Database, backing: Backing) => Promise<Result>,
+): Promise<Result> {
+  const backing = await joinBacking(config)
+  const onLost = (err: Error) => {
+    log.warn({ err }, 'the database connection was lost')
+  }
+  const options = { urls: backing.urls, size: 1, name: 'token-vault command', patient: true, onLost }
+  const database = createDatabase(options)
+  try {
+    await waitForDatabase(database)
+    return await work(database, backing)
+  } finally {
+    await database.close()
+    await backing.close()
+  }
+}
