@@ -110,33 +110,12 @@ function expiryOf(save: SaveRequest, now: Date): Date | null {
   return save.expiresAt
 }
 
-type PlainField = Exclude<keyof TokenFields, 'accessToken' | 'expiresAt'>
-
 /** The fields that a save brings, but for the access token and its expiry, which are one unit. */
-function present(save: SaveRequest): Partial<Pick<TokenFields, PlainField>> {
-  const {
-    userName,
-    clientId,
-    clientSecret,
-    refreshToken,
-    grantToken,
-    tokenType,
-    scope,
-    redirectUrl,
-    apiDomain,
-  } = save
-  const fields = {
-    userName,
-    clientId,
-    clientSecret,
-    refreshToken,
-    grantToken,
-    tokenType,
-    scope,
-    redirectUrl,
-    apiDomain,
-  }
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+function present(save: SaveRequest): Partial<TokenFields> {
+  const given = MERGED_FIELDS.filter(
+    (field) => field !== 'accessToken' && field !== 'expiresAt' && save[field] !== null,
+  )
+  return Object.fromEntries(given.map((field) => [field, save[field]]))
 }
 
 /** A new access token without an expiry makes the expiry unknown: it does not inherit the old one. */
