@@ -1,3 +1,4 @@
+import type { ClientPause } from './client.ts'
 import type { TokenRef } from './token.ts'
 
 /** Who is told of what the vault does by itself. Its methods never throw. */
@@ -10,8 +11,34 @@ export interface Observer {
     stored: boolean
     ms: number
   }): void
+  /** A client is left alone from here on: an alarm where the reason is `mass_failure`. */
+  clientPaused(pause: { ref: TokenRef; provider: string; clientId: string | null; pause: ClientPause }): void
   /** An answer is in hand and the storage does not take it: it is tried again. */
   renewalNotStored(ref: TokenRef, error: unknown): void
   /** The search for due tokens failed; it goes on. */
   refresherFailed(error: unknown): void
+}
+
+/** An endpoint of a provider, as a log names it. */
+interface EndpointName {
+  provider: string
+  host: string
+}
+
+/** Who is told of what becomes of providers' endpoints. Its methods never throw. */
+export interface EndpointObserver {
+  /** The endpoint failed so often that requests to it are held back. */
+  breakerOpened(endpoint: EndpointName): void
+  /** It answers again. */
+  breakerClosed(endpoint: EndpointName): void
+  /** A host led only to addresses that must not be connected to. */
+  addressRefused(refused: { host: string; addresses: readonly string[] }): void
+}
+
+/** The same for exchanges. */
+export interface ExchangeObserver {
+  /** `outcome` is the kind of the provider's outcome. */
+  exchangeSettled(exchange: { namespaceId: string; provider: string; outcome: string; ms: number }): void
+  /** An answer is in hand and the storage does not take it: it is tried again. */
+  exchangeNotStored(namespaceId: string, error: unknown): void
 }

@@ -17,16 +17,36 @@ export interface Provider {
   timeoutSeconds: number
 }
 
-/** What a renewal needs to say to the provider (RFC 6749, section 6). */
-export interface RefreshRequest {
+/** What every request to a provider needs to say. */
+interface ProviderRequest {
   provider: string
-  clientId: string
   clientSecret: Secret | null
-  refreshToken: Secret
   /** Chooses the data centre of a provider that has several. */
   apiDomain: string | null
   /** Past this moment, on the clock of `performance.now()`, the request must not be sent any more. */
   sendBeforeMs: number
+}
+
+/** What a renewal needs to say to the provider (RFC 6749, section 6). */
+export interface RefreshRequest extends ProviderRequest {
+  clientId: string
+  refreshToken: Secret
+}
+
+/** What the trade of an authorization code needs to say (RFC 6749, section 4.1.3, and RFC 7636). */
+export interface ExchangeRequest extends ProviderRequest {
+  clientId: string
+  code: Secret
+  codeVerifier: Secret | null
+  redirectUrl: string | null
+}
+
+/** What a revocation needs to say (RFC 7009). */
+export interface RevokeRequest extends ProviderRequest {
+  /** Null where it is not known: the provider may ask for none. */
+  clientId: string | null
+  token: Secret
+  kind: 'refresh_token' | 'access_token'
 }
 
 /**
@@ -37,16 +57,24 @@ export type RefreshOutcome =
   | RenewedOutcome
   /** The provider has refused this refresh token for good. */
   | { kind: 'dead'; error: string }
-  /** The same, but the data centre was only assumed: the token may live in another one. */
+  /** The same, but the data centre was only assumed: the token may live in another one. Or no data centre is known. */
   | { kind: 'data_centre_unknown'; error: string }
-  /** The provider refuses the client or the request: somebody has to mend the settings. */
+  /** The provider refuses the client id, or its secret: no token of this client can be renewed. */
+  | { kind: 'client_refused'; error: string }
+  /** The provider refuses the request: somebody has to mend the settings. */
   | { kind: 'misconfigured'; error: string }
   /** Too many requests; `retryAfterSeconds` where the provider said so. */
   | { kind: 'throttled'; error: string; retryAfterSeconds: number | null }
   /** The provider was reached and made no sense. */
   | { kind: 'nonsense'; error: string }
-  /** Network, time-out, 5xx. `sent`: may the provider have seen the refresh token? */
-  | { kind: 'unavailable'; error: string; sent: boolean }
+  /**
+   * Network, time-out, 5xx. `sent`: may the provider have seen the refresh token? `retryAfterSeconds` where the
+   * provider said so.
+   */
+  | { kind: 'unavailable'; error: string; sent: boolean; retryAfterSeconds?: number }
+
+/** The error of a token whose `api_domain` no data centre has: there is nowhere to send it. */
+export const UNKNOWN_API_DOMAIN = 'unknown_api_domain'
 
 export interface RenewedOutcome {
   kind: 'renewed'
@@ -60,6 +88,19 @@ export interface RenewedOutcome {
   apiDomain: string | null
 }
 
+/** What came of a revocation. `answer` is `ok`, or the error code by which the provider said that the token is none any more. */
+export type RevokeOutcome =
+  | { kind: 'revoked'; answer: string }
+  /** The provider has no endpoint for it, or is not known: nothing was sent. */
+  | { kind: 'unsupported' }
+  | ProviderFailure
+
+/** What says nothing of the token or code that was sent. */
+export type ProviderFailure = Extract<
+  RefreshOutcome,
+  { kind: 'client_refused' | 'misconfigured' | 'throttled' | 'nonsense' | 'unavailable' }
+>
+
 /** The providers that the operator allows, and the way to their token endpoints. */
 export interface Providers {
   find(name: string): Provider | null
@@ -68,4 +109,7 @@ export interface Providers {
   apiDomains(name: string): string[] | null
   /** Sends one request and waits for its outcome. Never throws, never retries. */
   refresh(request: RefreshRequest): Promise<RefreshOutcome>
+  /** The same for an authorization code; `dead` is the code's. */
+  exchange(request: ExchangeRequest): Promise<RefreshOutcome>
+  revoke(request: RevokeRequest): Promise<RevokeOutcome>
 }

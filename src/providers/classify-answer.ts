@@ -20,7 +20,7 @@ const LONGEST_TEXT = 1024
 const LONGEST_LIFE_SECONDS = 315_360_000
 
 /**
- * What an answer to a renewal means. The body decides: providers report dead grants with 200 and throttling with 400.
+ * What an answer to a renewal, or to the exchange of a code, means. The body decides: providers report dead grants with 200 and throttling with 400.
  * Only 429 and 5xx speak for themselves, whatever the body says.
  *
  * A token that is no token makes the answer nonsense. Anything else that makes no sense is left out, for a provider
@@ -32,12 +32,13 @@ export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
   const fields = fieldsOf(answer.body)
   const code = errorCodeOf(fields)
   const verdict = code === null ? null : verdictOf(code)
+  const wait = retryAfterSeconds(answer.retryAfter, now)
   if (status === 429 || verdict === 'throttled') {
-    const wait = retryAfterSeconds(answer.retryAfter, now)
     return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
   }
   if (status >= 500 || verdict === 'unavailable') {
-    return { kind: 'unavailable', error: safeCode(code, `http_${status}`), sent: true }
+    const error = safeCode(code, `http_${status}`)
+    return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
   }
   if (fields === null) return nonsense('not_json')
   if (isDeadInDisguise(fields)) return { kind: 'dead', error: safeCode(code, 'refused') }
@@ -57,7 +58,7 @@ function isDeadInDisguise(fields: Fields): boolean {
 }
 
 /** Whatever the content type says: JSON, or the form encoding that GitHub answers in. Null for anything else. */
-function fieldsOf(body: string): Fields | null {
+export function fieldsOf(body: string): Fields | null {
   try {
     const value: unknown = JSON.parse(body)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
@@ -67,7 +68,8 @@ function fieldsOf(body: string): Fields | null {
   }
 }
 
-function errorCodeOf(fields: Fields | null): string | null {
+/** Null where it reports no error, or not by a code. */
+export function errorCodeOf(fields: Fields | null): string | null {
   const error = fields?.['error']
   return typeof error === 'string' && error !== '' ? error : null
 }

@@ -1,5 +1,5 @@
 /** What an error code says of the request that it answers. */
-type Verdict = 'dead' | 'misconfigured' | 'throttled' | 'unavailable'
+type Verdict = 'dead' | 'client_refused' | 'misconfigured' | 'throttled' | 'unavailable'
 
 /** The error codes of RFC 6749, and what the built-in providers say in their place. In lower case. */
 const CODES: Record<Verdict, string[]> = {
@@ -20,30 +20,35 @@ const CODES: Record<Verdict, string[]> = {
     'consent_required',
     'login_required',
   ],
-  misconfigured: [
+  client_refused: [
     'invalid_client',
-    'invalid_redirect_uri',
-    'invalid_request',
-    'invalid_scope',
     'unauthorized_client',
-    'unsupported_grant_type',
     // Zoho
     'invalid_client_secret',
     // GitHub
     'incorrect_client_credentials',
-    'redirect_uri_mismatch',
     'application_suspended',
     // Slack, Salesforce
     'invalid_client_id',
     'bad_client_secret',
+    // Google
+    'deleted_client',
+    'disabled_client',
+  ],
+  misconfigured: [
+    'invalid_redirect_uri',
+    'invalid_request',
+    'invalid_scope',
+    'unsupported_grant_type',
+    // GitHub
+    'redirect_uri_mismatch',
+    // Slack, Salesforce
     'bad_redirect_uri',
     'invalid_grant_type',
     // Salesforce
     'inactive_user',
     'inactive_org',
     // Google
-    'deleted_client',
-    'disabled_client',
     'org_internal',
     'admin_policy_enforced',
     // Microsoft

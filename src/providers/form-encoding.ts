@@ -6,7 +6,8 @@ export interface FormClient {
   id: string
   /** Null for a public client. */
   secret: Secret | null
-  auth: ClientAuth
+  /** `none`: the provider wants to hear nothing but the form. */
+  auth: ClientAuth | 'none'
 }
 
 /** A form as it goes over the wire. */
@@ -23,6 +24,7 @@ export function encodeForm(form: Record<string, string | Secret>, client: FormCl
   if (client.auth === 'basic' && client.secret !== null) {
     return { authorization: basicAuth(client.id, client.secret), body: body.toString() }
   }
+  if (client.auth === 'none') return { authorization: null, body: body.toString() }
   body.set('client_id', client.id)
   if (client.secret !== null) body.set('client_secret', client.secret.reveal())
   return { authorization: null, body: body.toString() }

@@ -1,7 +1,13 @@
+import { lookup } from 'node:dns/promises'
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type { EndpointObserver } from '../domain/observer.ts'
 import type { Secret } from '../domain/secret.ts'
+import { isWithin, mayBeReached, reachOf } from './address-policy.ts'
+import type { Resolve } from './checked-lookup.ts'
+import { AddressNotAllowedError, createCheckedLookup, oneAtATime } from './checked-lookup.ts'
 import { createDeferredTimer } from './deferred-timer.ts'
 import type { EncodedForm, FormClient } from './form-encoding.ts'
 import { encodeForm } from './form-encoding.ts'
@@ -13,6 +19,8 @@ export interface FormPost {
   url: string
   form: Record<string, string | Secret>
   client: FormClient
+  /** May it go to private addresses too? */
+  privateNetwork: boolean
   /** How long to connect, and then how long to wait for the answer. */
   timeoutMs: number
   /** Past this moment, on the clock of `performance.now()`, the form must not be sent any more. */
@@ -25,6 +33,16 @@ export type SendForm = (post: FormPost) => Promise<Reply>
 interface FormSenderOptions {
   /** PEM certificates to trust instead of the public ones. */
   ca?: string
+  resolve?: Resolve
+  /** Is told why a connection was not opened. */
+  observer?: Pick<EndpointObserver, 'addressRefused'>
+}
+
+/** The way out, the same for every form. */
+interface Network {
+  ca: string | undefined
+  resolve: Resolve
+  reasonOf: (error: unknown) => string
 }
 
 /**
@@ -32,6 +50,12 @@ interface FormSenderOptions {
  * request, so that it knows when the connection is up: only then, and only while there is time, the form is written.
  */
 export function createFormSender(options: FormSenderOptions = {}): SendForm {
+  const { ca, resolve: look = lookup, observer } = options
+  const reasonOf = (error: unknown) => {
+    if (error instanceof AddressNotAllowedError) observer?.addressRefused(error)
+    return errorCodeOf(error)
+  }
+  const network: Network = { ca, resolve: oneAtATime(look), reasonOf }
   return (post) =>
     new Promise((resolve) => {
       if (timeLeftMs(post) <= 0) {
@@ -39,17 +63,17 @@ export function createFormSender(options: FormSenderOptions = {}): SendForm {
         return
       }
       try {
-        exchange(post, options, resolve)
+        exchange(post, network, resolve)
       } catch (error) {
-        resolve({ kind: 'failed', error: errorCodeOf(error), sent: false })
+        resolve({ kind: 'failed', error: reasonOf(error), sent: false })
       }
     })
 }
 
-function exchange(post: FormPost, { ca }: FormSenderOptions, resolve: (reply: Reply) => void) {
+function exchange(post: FormPost, network: Network, resolve: (reply: Reply) => void) {
   let sent = false
   let response: IncomingMessage | undefined
-  const request = open(new URL(post.url), ca)
+  const request = open(post, network)
   const finish = (reply: Reply) => {
     timer.stop()
     resolve(reply)
@@ -82,7 +106,7 @@ function exchange(post: FormPost, { ca }: FormSenderOptions, resolve: (reply: Re
   // More than one may come, and one without a listener would end the process. What a server says after an answer that
   // is complete does not take it back.
   request.on('error', (error) => {
-    if (response?.complete !== true) fail(errorCodeOf(error))
+    if (response?.complete !== true) fail(network.reasonOf(error))
   })
   request.once('close', () => {
     fail('connection_closed')
@@ -91,11 +115,13 @@ function exchange(post: FormPost, { ca }: FormSenderOptions, resolve: (reply: Re
 
 const timeLeftMs = ({ sendBeforeMs }: FormPost) => sendBeforeMs - performance.now()
 
-/** Connects. Nothing is written, headers included, until the request is ended. */
-function open(url: URL, ca: string | undefined): ClientRequest {
+/** Connects where it may. Nothing is written, headers included, until the request is ended. */
+function open(post: FormPost, { ca, resolve }: Network): ClientRequest {
+  const url = new URL(post.url)
   const common: RequestOptions = {
     method: 'POST',
     agent: false,
+    lookup: lookupFor(url, post.privateNetwork, resolve),
     headers: {
       accept: 'application/json',
       'accept-encoding': 'identity',
@@ -106,6 +132,14 @@ function open(url: URL, ca: string | undefined): ClientRequest {
   if (url.protocol === 'http:') return httpRequest(url, common)
   // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED could turn it off.
   return httpsRequest(url, { ...common, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) })
+}
+
+/** @throws AddressNotAllowedError for an address in place of a host: a socket looks up hosts only. */
+function lookupFor(url: URL, privateNetwork: boolean, resolve: Resolve): LookupFunction {
+  const { hostname } = url
+  if (!mayBeReached(url, privateNetwork)) throw new AddressNotAllowedError(hostname, [hostname])
+  const reach = reachOf(url, privateNetwork)
+  return createCheckedLookup(resolve, (address) => isWithin(reach, address))
 }
 
 function whenConnected(request: ClientRequest, then: () => void) {
@@ -130,6 +164,7 @@ function write(request: ClientRequest, { authorization, body }: EncodedForm) {
 
 /** The code alone: a message may show the address, and what stands in it. */
 function errorCodeOf(error: unknown): string {
+  if (error instanceof AddressNotAllowedError) return 'address_not_allowed'
   const code = error instanceof Error && 'code' in error ? error.code : null
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : 'network_error'
 }

@@ -1,5 +1,6 @@
 import { Check } from 'typebox/value'
 import { StartupError } from '../domain/errors.ts'
+import { mayBeReached } from './address-policy.ts'
 import { CATALOGUE } from './catalogue.ts'
 import { fault, schemaFaults } from './file-faults.ts'
 import type { DataCentreEntry } from './provider-entry.ts'
@@ -33,7 +34,7 @@ export function loadProviders(
   const { given, faults } = json === null ? { given: [], faults: [] } : readFile(json)
   const merged = new Map(builtIn)
   for (const { at, entry } of given) {
-    faults.push(...entryFaults(at, entry, builtIn.get(entry.name)))
+    faults.push(...entryFaults(at, entry, builtIn.get(entry.name)), ...addressFaults(at, entry))
     merged.set(entry.name, merge(entry, builtIn.get(entry.name)))
   }
   if (faults.length > 0) throw new StartupError(...faults)
@@ -118,6 +119,21 @@ function dataCentreFaults(at: string, entry: ProviderEntry, builtIn: DataCentreE
     faults.push(fault(`${at}/default_data_centre`, `must be one of ${names.join(', ')}`, 'us'))
   }
   return faults
+}
+
+/** An address in place of a host is known now; what a host resolves to is checked with every connection. */
+function addressFaults(at: string, entry: ProviderEntry): string[] {
+  const endpoints: [field: string, url: string | undefined][] = [
+    ['token_url', entry.token_url],
+    ['revoke_url', entry.revoke_url],
+  ]
+  for (const [index, { accounts_url }] of (entry.data_centres ?? []).entries()) {
+    endpoints.push([`data_centres/${index}/accounts_url`, accounts_url])
+  }
+  const wrong = 'is not a public address; give a host, or private_network for a private address'
+  return endpoints
+    .filter(([, url]) => url !== undefined && !mayBeReached(new URL(url), entry.private_network ?? false))
+    .map(([field]) => fault(`${at}/${field}`, wrong, 'https://login.acme.example/token'))
 }
 
 function sitesOf(entry: ProviderEntry): Sites {

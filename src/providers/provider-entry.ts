@@ -92,6 +92,7 @@ export const ProviderEntry = Type.Object(
     limit: Type.Optional(Limit),
     min_interval: Type.Optional(Seconds(0, LONGEST_SECONDS, 60)),
     timeout: Type.Optional(Seconds(1, LONGEST_TIMEOUT_SECONDS, 10)),
+    private_network: Type.Optional(Type.Boolean({ description: 'true or false', examples: [true] })),
     /** The provider's own document that these facts come from. */
     source: Type.Optional(EndpointUrl('https://developer.acme.example/oauth')),
     default_data_centre: Type.Optional(Name('eu')),

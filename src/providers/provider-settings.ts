@@ -7,6 +7,8 @@ export type ClientAuth = 'body' | 'basic'
 /** A provider with every default filled in. */
 export interface ProviderSettings extends Provider {
   clientAuth: ClientAuth
+  /** Do its endpoints lie in the operator's own network? */
+  privateNetwork: boolean
   sites: Sites
 }
 
@@ -48,6 +50,7 @@ export function toSettings(entry: ProviderEntry, sites: Sites): ProviderSettings
     minIntervalSeconds: entry.min_interval ?? 60,
     timeoutSeconds: entry.timeout ?? TIMEOUT_SECONDS[rotates],
     clientAuth: entry.client_auth ?? 'body',
+    privateNetwork: entry.private_network ?? false,
     sites,
   }
 }

@@ -13,9 +13,29 @@ test('there are at least 12 providers besides Zoho, those that developers ask fo
   expect([...providers.keys()]).toEqual(expect.arrayContaining([...wanted, 'xero', 'quickbooks']))
 })
 
-test.each(CATALOGUE)('$name is a valid entry and names the source of its facts', (entry) => {
+test.each(CATALOGUE)('$name is a valid entry with all its facts and their source', (entry) => {
   expect(schemaFaults(ProviderEntry, entry)).toEqual([])
-  expect(entry.source).toMatch(/^https:/)
+  expect(entry).toMatchObject({
+    client_auth: expect.any(String) as string,
+    default_lifetime: expect.any(Number) as number,
+    source: expect.stringMatching(/^https:/) as string,
+  })
+  // Grace is a matter of those that replace a refresh token.
+  expect(entry.reuse_grace).toEqual(entry.rotates === 'always' ? expect.any(Number) : undefined)
+})
+
+test('at least 12 can revoke a refresh token, all with one endpoint but Zoho', () => {
+  const revoking = [...providers.values()].filter(
+    ({ sites }) => sites.kind === 'many' || sites.endpoints.revokeUrl !== null,
+  )
+  expect(revoking.length).toBeGreaterThanOrEqual(12)
+  expect(revoking.filter(({ sites }) => sites.kind === 'many').map(({ name }) => name)).toEqual(['zoho'])
+})
+
+test('none of them needs what only an operator may allow', () => {
+  const entries = CATALOGUE.map((entry) => (entry.data_centres ? { name: entry.name } : entry))
+  expect(() => loadProviders({ providers: entries })).not.toThrow()
+  expect([...providers.values()].filter(({ privateNetwork }) => privateNetwork)).toEqual([])
 })
 
 test.each([...providers.values()])(

@@ -53,6 +53,11 @@ describe('a success', () => {
       { expiresInSeconds: 3600 },
     ],
     ['without an expiry', { access_token: 'a' }, {}],
+    [
+      'with its life in seconds as text',
+      { access_token: 'a', expires_in: '3600000', expires_in_sec: '3600' },
+      { expiresInSeconds: 3600 },
+    ],
     ['with an expiry as text', { access_token: 'a', expires_in: '3600' }, { expiresInSeconds: 3600 }],
     ['with a fraction of a second', { access_token: 'a', expires_in: 3599.9 }, { expiresInSeconds: 3599 }],
     ['without a token type', { access_token: 'a', expires_in: 60 }, { expiresInSeconds: 60 }],
@@ -133,19 +138,19 @@ describe('a refusal', () => {
   })
 
   test.each([
-    ['invalid_client', 200],
-    ['invalid_client_secret', 200],
-    ['invalid_redirect_uri', 200],
-    ['invalid_client', 401],
-    ['unauthorized_client', 400],
-    ['unsupported_grant_type', 400],
-    ['invalid_scope', 400],
-    ['invalid_request', 400],
-    ['incorrect_client_credentials', 200],
-    ['bad_client_secret', 200],
-    ['invalid_client_id', 400],
-  ])('by our own fault is misconfigured: %s with %i', (error, status) => {
-    expect(judged({ error }, status)).toEqual({ kind: 'misconfigured', error })
+    ['invalid_client', 200, 'client_refused'],
+    ['invalid_client_secret', 200, 'client_refused'],
+    ['invalid_redirect_uri', 200, 'misconfigured'],
+    ['invalid_client', 401, 'client_refused'],
+    ['unauthorized_client', 400, 'client_refused'],
+    ['unsupported_grant_type', 400, 'misconfigured'],
+    ['invalid_scope', 400, 'misconfigured'],
+    ['invalid_request', 400, 'misconfigured'],
+    ['incorrect_client_credentials', 200, 'client_refused'],
+    ['bad_client_secret', 200, 'client_refused'],
+    ['invalid_client_id', 400, 'client_refused'],
+  ])('by our own fault is of the client, or of the request: %s with %i', (error, status, kind) => {
+    expect(judged({ error }, status)).toEqual({ kind, error })
   })
 
   test.each([200, 400])('of too many requests is throttled, as Zoho says it with %i', (status) => {
@@ -186,6 +191,8 @@ describe('a refusal', () => {
     ['', null],
   ])('with Retry-After %j waits %j seconds', (header, retryAfterSeconds) => {
     expect(judged({}, 429, header)).toEqual({ kind: 'throttled', error: 'http_429', retryAfterSeconds })
+    const down = judged({}, 503, header)
+    expect('retryAfterSeconds' in down ? down.retryAfterSeconds : null).toBe(retryAfterSeconds)
   })
 })
 

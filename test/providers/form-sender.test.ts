@@ -17,6 +17,7 @@ function postTo(url: string, overrides: Partial<FormPost> = {}): FormPost {
     url,
     form: { grant_type: 'refresh_token', refresh_token: new Secret(REFRESH_TOKEN) },
     client: { id: 'cl:ient', secret: new Secret('s e+cret'), auth: 'body' },
+    privateNetwork: false,
     timeoutMs: 2000,
     sendBeforeMs: performance.now() + 5000,
     ...overrides,
@@ -72,7 +73,13 @@ describe('the request', () => {
 test('no proxy of the environment sees a request', async () => {
   const server = await startAnswering(httpAnswer('{"a":1}'))
   const module = new URL('../../src/providers/form-sender.ts', import.meta.url).href
-  const post = { url: server.url, form: {}, client: { id: 'i', secret: null, auth: 'body' }, timeoutMs: 5000 }
+  const post = {
+    url: server.url,
+    form: {},
+    client: { id: 'i', secret: null, auth: 'body' },
+    privateNetwork: false,
+    timeoutMs: 5000,
+  }
   const code = `
     const { createFormSender } = await import(${JSON.stringify(module)})
     const post = { ...${JSON.stringify(post)}, sendBeforeMs: performance.now() + 5000 }

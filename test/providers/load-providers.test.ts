@@ -37,6 +37,7 @@ describe('a provider of the file', () => {
       minIntervalSeconds: 60,
       timeoutSeconds: 10,
       clientAuth: 'body',
+      privateNetwork: false,
       sites: { kind: 'one', endpoints: { tokenUrl: TOKEN_URL, revokeUrl: null } },
     })
   })
@@ -53,6 +54,7 @@ describe('a provider of the file', () => {
       limit: { count: 10, window: 600 },
       min_interval: 5,
       timeout: 20,
+      private_network: true,
     }
     expect(one('acme', entry)).toEqual({
       name: 'acme',
@@ -63,6 +65,7 @@ describe('a provider of the file', () => {
       minIntervalSeconds: 5,
       timeoutSeconds: 20,
       clientAuth: 'basic',
+      privateNetwork: true,
       sites: {
         kind: 'one',
         endpoints: { tokenUrl: TOKEN_URL, revokeUrl: 'https://login.acme.example/revoke' },

@@ -11,7 +11,10 @@ export interface LocalServer {
 }
 
 /** A server of raw bytes, closed with the test: what it gets is kept, what it says is up to the test. */
-export async function startServer(onData: (socket: Socket, received: string) => void): Promise<LocalServer> {
+export async function startServer(
+  onData: (socket: Socket, received: string) => void,
+  host: string | undefined = '127.0.0.1',
+): Promise<LocalServer> {
   let received = ''
   let connections = 0
   const server = createServer((socket) => {
@@ -22,7 +25,7 @@ export async function startServer(onData: (socket: Socket, received: string) => 
       onData(socket, received)
     })
   })
-  const port = await listen(server)
+  const port = await listen(server, host)
   return {
     port,
     url: `http://127.0.0.1:${port}/oauth/v2/token`,
@@ -42,10 +45,11 @@ export function httpAnswer(body: string, head: string[] = [], status = '200 OK')
   return [`HTTP/1.1 ${status}`, `Content-Length: ${Buffer.byteLength(body)}`, ...head, '', body].join('\r\n')
 }
 
-export async function listen(server: TcpServer): Promise<number> {
+/** Where no host is given, at every address of this machine. */
+export async function listen(server: TcpServer, host?: string): Promise<number> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => sockets.add(socket))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen({ port: 0, host }, resolve))
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy()
     server.close()

@@ -1,49 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { RefreshRequest } from '../../src/domain/provider.ts'
 import { Secret } from '../../src/domain/secret.ts'
-import type { FormPost } from '../../src/providers/form-sender.ts'
 import { loadProviders } from '../../src/providers/load-providers.ts'
 import { createProviders } from '../../src/providers/providers.ts'
-import type { Reply } from '../../src/providers/read-answer.ts'
 import { httpAnswer, startAnswering } from './local-server.ts'
-
-const NOW = new Date('2026-01-02T03:04:05.000Z')
-const ACME = {
-  name: 'acme',
-  token_url: 'https://login.acme.example/token',
-  client_auth: 'basic',
-  timeout: 20,
-}
-
-function refreshOf(overrides: Partial<RefreshRequest> = {}): RefreshRequest {
-  return {
-    provider: 'zoho',
-    clientId: 'client',
-    clientSecret: new Secret('secret'),
-    refreshToken: new Secret('refresh'),
-    apiDomain: null,
-    sendBeforeMs: performance.now() + 5000,
-    ...overrides,
-  }
-}
-
-/** The providers over a sender that only notes down what it is to send. */
-function over(reply: Reply) {
-  const posts: FormPost[] = []
-  const send = (post: FormPost) => {
-    posts.push(post)
-    return Promise.resolve(reply)
-  }
-  const providers = createProviders(loadProviders({ providers: [ACME] }), { send, now: () => NOW })
-  return { posts, providers }
-}
-
-const answered = (body: object, retryAfter: string | null = null): Reply => ({
-  kind: 'answered',
-  status: 200,
-  retryAfter,
-  body: JSON.stringify(body),
-})
+import { ACME, answered, over, refreshOf } from './recorded.ts'
 
 test('providers are found by name, or not at all', () => {
   const { providers } = over(answered({}))
@@ -71,6 +31,7 @@ describe('a refresh', () => {
         url: 'https://login.acme.example/token',
         form: { grant_type: 'refresh_token', refresh_token: request.refreshToken },
         client: { id: 'client', secret: request.clientSecret, auth: 'basic' },
+        privateNetwork: false,
         timeoutMs: 20_000,
         sendBeforeMs: request.sendBeforeMs,
       },
@@ -87,11 +48,11 @@ describe('a refresh', () => {
   })
 
   test.each([
-    ['unknown_provider', { provider: 'nobody' }],
-    ['unknown_api_domain', { apiDomain: 'https://www.zohoapis.mars' }],
-  ])('goes nowhere: %s', async (error, overrides) => {
+    ['unknown_provider', 'misconfigured', { provider: 'nobody' }],
+    ['unknown_api_domain', 'data_centre_unknown', { apiDomain: 'https://www.zohoapis.mars' }],
+  ])('goes nowhere: %s', async (error, kind, overrides) => {
     const { posts, providers } = over(answered({}))
-    expect(await providers.refresh(refreshOf(overrides))).toEqual({ kind: 'misconfigured', error })
+    expect(await providers.refresh(refreshOf(overrides))).toEqual({ kind, error })
     expect(posts).toEqual([])
   })
 
@@ -109,6 +70,12 @@ describe('a refresh', () => {
     ],
   ] as const)('without an answer says so: %s', async (_, reply, outcome) => {
     expect(await over(reply).providers.refresh(refreshOf())).toEqual(outcome)
+  })
+
+  test('may bring back the refresh token that it was sent', async () => {
+    const { providers } = over(answered({ access_token: 'a', refresh_token: 'refresh' }))
+    const outcome = await providers.refresh(refreshOf())
+    expect(outcome.kind === 'renewed' && outcome.refreshToken?.reveal()).toBe('refresh')
   })
 
   test('reads a Retry-After by the clock that it is given', async () => {
@@ -160,4 +127,78 @@ test('a token of a data centre of the file is renewed there', async () => {
   expect(outcome.kind === 'renewed' && outcome.accessToken.reveal()).toBe('new')
   expect(server.received()).toMatch(/^POST \/oauth\/v2\/token /)
   expect(server.received()).toContain('grant_type=refresh_token&refresh_token=refresh&client_id=client')
+})
+
+const code = {
+  clientId: 'client',
+  clientSecret: new Secret('secret'),
+  code: new Secret('code'),
+  codeVerifier: null,
+  redirectUrl: null,
+  apiDomain: null,
+  sendBeforeMs: 1,
+}
+
+describe('an exchange', () => {
+  test('goes to the token endpoint with what it was given, and nothing else', async () => {
+    const { posts, providers } = over(answered({ access_token: 'a' }))
+    const bound = { codeVerifier: new Secret('verifier'), redirectUrl: 'https://app.example' }
+    expect((await providers.exchange({ ...code, provider: 'acme' })).kind).toBe('renewed')
+    await providers.exchange({ ...code, ...bound, provider: 'zoho', apiDomain: 'https://www.zohoapis.eu' })
+    expect(posts).toMatchObject([
+      { url: ACME.token_url, client: { id: 'client', auth: 'basic' }, timeoutMs: 20_000, sendBeforeMs: 1 },
+      { url: 'https://accounts.zoho.eu/oauth/v2/token', client: { auth: 'body' }, timeoutMs: 10_000 },
+    ])
+    expect(posts.map(({ form }) => ({ ...form }))).toEqual([
+      { grant_type: 'authorization_code', code: code.code },
+      {
+        grant_type: 'authorization_code',
+        code: code.code,
+        redirect_uri: bound.redirectUrl,
+        code_verifier: bound.codeVerifier,
+      },
+    ])
+  })
+
+  test('that Zoho refuses without an API domain may belong to another data centre', async () => {
+    const { providers } = over(answered({ error: 'invalid_code' }))
+    const kindAt = async (apiDomain: string | null) =>
+      (await providers.exchange({ ...code, provider: 'zoho', apiDomain })).kind
+    expect(await kindAt(null)).toBe('data_centre_unknown')
+    expect(await kindAt('https://www.zohoapis.com')).toBe('dead')
+  })
+})
+
+describe('a revocation', () => {
+  const request = { ...code, token: new Secret('token'), kind: 'refresh_token' as const }
+
+  test('takes the form of RFC 7009 and the client, of Zoho the token alone', async () => {
+    const { posts, providers } = over(answered({}))
+    for (const provider of ['google', 'xero', 'zoho']) {
+      expect(await providers.revoke({ ...request, provider })).toEqual({ kind: 'revoked', answer: 'ok' })
+    }
+    await providers.revoke({ ...request, provider: 'google', clientId: null })
+    expect(posts.map(({ url, client: { auth } }) => [url, auth])).toEqual([
+      ['https://oauth2.googleapis.com/revoke', 'body'],
+      ['https://identity.xero.com/connect/revocation', 'basic'],
+      ['https://accounts.zoho.com/oauth/v2/token/revoke', 'none'],
+      ['https://oauth2.googleapis.com/revoke', 'none'],
+    ])
+    expect(posts.map(({ form }) => Object.keys(form).join(' '))).toEqual([
+      'token token_type_hint',
+      'token token_type_hint',
+      'token',
+      'token token_type_hint',
+    ])
+    // A caller waits for it: a provider that rotates gets no 45 s.
+    expect(posts.map(({ timeoutMs }) => timeoutMs)).toEqual([10_000, 10_000, 10_000, 10_000])
+  })
+
+  test('is not sent to a provider that cannot, or is not known', async () => {
+    const { posts, providers } = over(answered({}))
+    for (const provider of ['github', 'acme', 'nowhere']) {
+      expect(await providers.revoke({ ...request, provider })).toEqual({ kind: 'unsupported' })
+    }
+    expect(posts).toEqual([])
+  })
 })

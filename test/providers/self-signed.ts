@@ -1,10 +1,40 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+
+/** A private key and its certificate, both PEM. */
+export interface Certified {
+  key: string
+  cert: string
+}
 
 /** A certificate for 127.0.0.1 and localhost that nobody but the test trusts, without a need for openssl. */
-export function selfSigned(): { key: string; cert: string } {
+export const selfSigned = (): Certified => certified({ name: 'test' })
+
+export interface CertificateWish {
+  name: string
+  /** Who signs it, where it does not do so itself. */
+  issuer?: { name: string; key: string }
+  isAuthority?: boolean
+  isExpired?: boolean
+}
+
+export function certified({
+  name,
+  issuer,
+  isAuthority = false,
+  isExpired = false,
+}: CertificateWish): Certified {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const body = certificateBody(publicKey.export({ type: 'spki', format: 'der' }))
-  const signature = sign('sha256', body, privateKey)
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.of(2))),
+    der(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
+    ecdsaWithSha256,
+    nameOf(issuer?.name ?? name),
+    sequence(utcTime('200101000000Z'), utcTime(isExpired ? '210101000000Z' : '491231235959Z')),
+    nameOf(name),
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, sequence(hosts, ...(isAuthority ? [authority] : []))),
+  )
+  const signature = sign('sha256', body, issuer?.key ?? privateKey)
   const certificate = sequence(body, ecdsaWithSha256, der(0x03, Buffer.of(0), signature))
   const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
   return {
@@ -24,14 +54,11 @@ const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
 const objectId = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
 const ecdsaWithSha256 = sequence(objectId('2a8648ce3d040302'))
 
-function certificateBody(publicKey: Buffer): Buffer {
-  const version3 = der(0xa0, der(0x02, Buffer.of(2)))
-  const serial = der(0x02, Buffer.of(1))
-  const name = sequence(der(0x31, sequence(objectId('550403'), der(0x0c, Buffer.from('test')))))
-  const validity = sequence(utcTime('200101000000Z'), utcTime('491231235959Z'))
-  const hosts = sequence(der(0x87, Buffer.of(127, 0, 0, 1)), der(0x82, Buffer.from('localhost')))
-  const extensions = der(0xa3, sequence(sequence(objectId('551d11'), der(0x04, hosts))))
-  return sequence(version3, serial, ecdsaWithSha256, name, validity, name, publicKey, extensions)
-}
-
+const nameOf = (name: string) =>
+  sequence(der(0x31, sequence(objectId('550403'), der(0x0c, Buffer.from(name)))))
 const utcTime = (text: string) => der(0x17, Buffer.from(text))
+const hosts = sequence(
+  objectId('551d11'),
+  der(0x04, sequence(der(0x87, Buffer.of(127, 0, 0, 1)), der(0x82, Buffer.from('localhost')))),
+)
+const authority = sequence(objectId('551d13'), der(0x04, sequence(der(0x01, Buffer.of(0xff)))))

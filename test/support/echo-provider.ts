@@ -3,7 +3,9 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-export type EchoAnswer = (form: URLSearchParams) => { status: number; body: string }
+/** What is said, or what is done instead: the connection cut, or nothing at all. */
+type Said = { status: number; body: string; headers?: Record<string, string> } | 'cut' | 'hang'
+export type EchoAnswer = (form: URLSearchParams) => Said
 
 /** A token endpoint that says whatever the test makes of the form that it is sent. */
 export class EchoProvider {
@@ -16,8 +18,13 @@ export class EchoProvider {
     this.#server = createServer((request, response) => {
       void text(request).then((body) => {
         this.requests += 1
-        const { status, body: said } = this.answer(new URLSearchParams(body))
-        response.writeHead(status, { 'content-type': 'application/json' }).end(said)
+        const said = this.answer(new URLSearchParams(body))
+        if (said === 'hang') return
+        if (said === 'cut') response.socket?.resetAndDestroy()
+        else
+          response
+            .writeHead(said.status, { 'content-type': 'application/json', ...said.headers })
+            .end(said.body)
       })
     })
   }

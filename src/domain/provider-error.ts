@@ -1,0 +1,29 @@
+import { VaultError } from './errors.ts'
+import type { Provider, ProviderFailure } from './provider.ts'
+
+const THROTTLE_SECONDS = 60
+const RETRY_AFTER_SECONDS = 2
+
+/** A failure that says nothing of the token or code that was sent, as the caller who asked for the request is told. */
+export function providerError(what: string, outcome: ProviderFailure, provider: Provider | null): VaultError {
+  const detail = `${what}: the provider answered ${outcome.error}`
+  switch (outcome.kind) {
+    case 'client_refused':
+    case 'misconfigured':
+      return new VaultError(
+        'client_refused',
+        `${detail}. Check client_id, client_secret, redirect_url and api_domain.`,
+      )
+    case 'throttled': {
+      const retryAfterSeconds =
+        outcome.retryAfterSeconds ?? provider?.limit?.windowSeconds ?? THROTTLE_SECONDS
+      return new VaultError('provider_throttled', `${detail}.`, { retryAfterSeconds })
+    }
+    case 'nonsense':
+      return new VaultError('provider_error', `${detail}.`)
+    case 'unavailable':
+      return new VaultError('provider_unavailable', `${what}: no answer (${outcome.error}).`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
+  }
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import type { EndpointObserver } from '../domain/observer.ts'
+import type { RefreshOutcome } from '../domain/provider.ts'
+import type { Secret } from '../domain/secret.ts'
+import type { Breaker, End } from './breaker.ts'
+import { createBreaker } from './breaker.ts'
+
+/** Asks an endpoint for a token, unless its breaker is open. */
+export type Guard = (
+  endpoint: { provider: string; url: string },
+  token: Secret,
+  ask: () => Promise<RefreshOutcome>,
+) => Promise<RefreshOutcome>
+
+interface BreakersOptions {
+  monotonicMs: () => number
+  random: () => number
+  observer: EndpointObserver
+}
+
+/** Failures of ours, which say nothing of the endpoint. */
+const OURS = ['too_late', 'secret_unreadable', 'address_not_allowed']
+
+/** One breaker per token endpoint, so that no provider, and no data centre, holds back another one. */
+export function createBreakers({ monotonicMs, random, observer }: BreakersOptions): Guard {
+  const byUrl = new Map<string, Breaker>()
+  const breakerOf = (provider: string, url: string) => {
+    const known = byUrl.get(url)
+    if (known !== undefined) return known
+    const name = { provider, host: new URL(url).host }
+    const breaker = createBreaker({
+      monotonicMs,
+      random,
+      onOpen() {
+        observer.breakerOpened(name)
+      },
+      onClose() {
+        observer.breakerClosed(name)
+      },
+    })
+    byUrl.set(url, breaker)
+    return breaker
+  }
+  return async ({ provider, url }, token, ask) => {
+    const pass = breakerOf(provider, url).admit()
+    if (pass === null) return { kind: 'unavailable', error: 'breaker_open', sent: false }
+    let end: End = 'undecided'
+    try {
+      const outcome = await ask()
+      end = endOf(outcome, token)
+      return outcome
+    } finally {
+      pass(end)
+    }
+  }
+}
+
+function endOf(outcome: RefreshOutcome, token: Secret): End {
+  if (outcome.kind !== 'unavailable') return 'answered'
+  const digest = OURS.includes(outcome.error) ? null : digestOf(token)
+  return digest === null ? 'undecided' : { failedFor: digest }
+}
+
+/** Tells tokens apart without holding on to one. Null where a secret does not open. */
+function digestOf(token: Secret): string | null {
+  try {
+    return createHash('sha256').update(token.reveal()).digest('base64')
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,31 @@
+import type { RevokeOutcome } from '../domain/provider.ts'
+import type { Answer } from './classify-answer.ts'
+import { errorCodeOf, fieldsOf } from './classify-answer.ts'
+import { safeCode, verdictOf } from './error-codes.ts'
+import { retryAfterSeconds } from './retry-after.ts'
+
+/** A token that is none any more is as good as revoked: what RFC 7009 answers with 200, others call an error. */
+const GONE = new Set(['invalid_token', 'token_not_found'])
+
+/** What an answer to a revocation means. As with renewals the body decides, but a 2xx needs none. */
+export function classifyRevocation({ status, retryAfter, body }: Answer, now: Date): RevokeOutcome {
+  const code = errorCodeOf(fieldsOf(body))
+  const verdict = code === null ? null : verdictOf(code)
+  if (status === 429 || verdict === 'throttled') {
+    const wait = retryAfterSeconds(retryAfter, now)
+    return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
+  }
+  if (status >= 500 || verdict === 'unavailable') {
+    return { kind: 'unavailable', error: safeCode(code, `http_${status}`), sent: true }
+  }
+  if (code !== null && (verdict === 'dead' || GONE.has(code.toLowerCase()))) {
+    return { kind: 'revoked', answer: safeCode(code, 'refused') }
+  }
+  if (verdict === 'misconfigured' || verdict === 'client_refused') {
+    return { kind: verdict, error: safeCode(code, 'refused') }
+  }
+  if (code !== null) return { kind: 'nonsense', error: safeCode(code, 'unknown_error') }
+  if (status < 200 || status > 299) return { kind: 'nonsense', error: `http_${status}` }
+  // A page for people comes from something that stands before the provider.
+  return /^\s*</.test(body) ? { kind: 'nonsense', error: 'not_json' } : { kind: 'revoked', answer: 'ok' }
+}

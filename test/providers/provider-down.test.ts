@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { Secret } from '../../src/domain/secret.ts'
+import { loadProviders } from '../../src/providers/load-providers.ts'
+import { createProviders } from '../../src/providers/providers.ts'
+import type { Reply } from '../../src/providers/read-answer.ts'
+import { ACME, answered, over, refreshOf } from './recorded.ts'
+
+describe('a provider that is down', () => {
+  const DOWN: Reply = { kind: 'failed', error: 'ECONNREFUSED', sent: false }
+  const HELD_BACK = { kind: 'unavailable', error: 'breaker_open', sent: false }
+  const of = (token: number) => refreshOf({ refreshToken: new Secret(`refresh ${token}`) })
+
+  /** Providers whose hosts are down as long as they are in the set, with a clock of their own. */
+  function downAt(...hosts: string[]) {
+    const down = new Set(hosts)
+    const clock = { ms: 0 }
+    const sent: string[] = []
+    const told: unknown[] = []
+    const note = (word: string) => (of: object) => told.push([word, of])
+    const providers = createProviders(loadProviders({ providers: [ACME] }), {
+      send({ url }) {
+        const { host } = new URL(url)
+        sent.push(host)
+        return Promise.resolve(down.has(host) ? DOWN : answered({ access_token: 'a' }))
+      },
+      observer: {
+        breakerOpened: note('opened'),
+        breakerClosed: note('closed'),
+        addressRefused: note('refused'),
+      },
+      monotonicMs: () => clock.ms,
+      random: () => 0,
+    })
+    return { providers, down, clock, sent, told }
+  }
+
+  test('is asked no more after ten failures of several tokens, until a probe is answered', async () => {
+    const { providers, down, clock, sent, told } = downAt('accounts.zoho.com')
+    for (let i = 0; i < 10; i += 1) {
+      expect(await providers.refresh(of(i))).toEqual({
+        kind: 'unavailable',
+        error: 'ECONNREFUSED',
+        sent: false,
+      })
+    }
+    expect(await providers.refresh(of(11))).toEqual(HELD_BACK)
+    expect(sent).toHaveLength(10)
+    const name = { provider: 'zoho', host: 'accounts.zoho.com' }
+    expect(told).toEqual([['opened', name]])
+    clock.ms = 5000
+    down.clear()
+    const [probe, other] = await Promise.all([providers.refresh(of(1)), providers.refresh(of(2))])
+    expect([probe.kind, other]).toEqual(['renewed', HELD_BACK])
+    expect(told).toEqual([
+      ['opened', name],
+      ['closed', name],
+    ])
+    expect(await providers.refresh(of(2))).toMatchObject({ kind: 'renewed' })
+  })
+
+  test('holds back no other provider, and no other data centre', async () => {
+    const { providers } = downAt('accounts.zoho.com')
+    for (let i = 0; i < 20; i += 1) await providers.refresh(of(i))
+    const elsewhere = { ...of(1), apiDomain: 'https://www.zohoapis.eu' }
+    expect(await providers.refresh(elsewhere)).toMatchObject({ kind: 'renewed' })
+    expect(await providers.refresh({ ...of(1), provider: 'acme' })).toMatchObject({ kind: 'renewed' })
+    expect(await providers.refresh(of(1))).toEqual(HELD_BACK)
+  })
+
+  test('is asked on where one token alone fails', async () => {
+    const { providers, sent } = downAt('accounts.zoho.com')
+    for (let i = 0; i < 30; i += 1) await providers.refresh(of(1))
+    expect(sent).toHaveLength(30)
+  })
+
+  test.each([
+    ['a time limit of ours', { kind: 'failed', error: 'too_late', sent: false }],
+    ['a secret that does not open', { kind: 'failed', error: 'secret_unreadable', sent: false }],
+    ['an address that is refused', { kind: 'failed', error: 'address_not_allowed', sent: false }],
+    ['a refusal', answered({ error: 'invalid_client' })],
+    ['nonsense', { kind: 'unreadable', error: 'answer_encoded' }],
+  ] as const)('is not what %s means', async (_, reply) => {
+    const { posts, providers } = over(reply)
+    for (let i = 0; i < 30; i += 1) await providers.refresh(of(i))
+    expect(posts).toHaveLength(30)
+  })
+
+  test('is one that answers with 5xx too', async () => {
+    const { posts, providers } = over({ kind: 'answered', status: 503, retryAfter: '7', body: '' })
+    expect(await providers.refresh(of(0))).toEqual({
+      kind: 'unavailable',
+      error: 'http_503',
+      sent: true,
+      retryAfterSeconds: 7,
+    })
+    for (let i = 1; i < 30; i += 1) await providers.refresh(of(i))
+    expect(posts).toHaveLength(10)
+  })
+})
