@@ -6,16 +6,26 @@ export type AuditAction =
   | 'token.disclosed'
   | 'token.saved'
   | 'token.refreshed'
+  | 'token.exchanged'
+  | 'token.revoked'
+  | 'token.renewed'
   | 'token.deleted'
   | 'tokens.deleted'
   | 'key.created'
   | 'key.revoked'
+  | 'namespace.created'
+  | 'namespace.deleted'
+  | 'keys.rotated'
   | 'brake.closed'
 
 /** One disclosure, one change, or one brake that closed. */
 export interface AuditEntry {
-  requestId: string
-  namespaceId: string
+  /** Absent for what no request did. */
+  requestId?: string
+  /** Absent for what is about all of them. */
+  namespaceId?: string
+  /** Of a namespace that comes or goes: nothing else tells it afterwards. */
+  namespace?: string
   actor: Actor
   action: AuditAction
   /** The token that it is about. */
@@ -24,9 +34,11 @@ export interface AuditEntry {
   keyId?: string
   /** How many tokens a change was about. */
   count?: number
+  /** What moved to which master key, and how many tokens could not. */
+  rotated?: { masterKey: string; dataKeys: number; tokens: number; left: number }
   /** What the caller is shown, by field: the trail keeps the names, and a fingerprint of each value. */
   disclosed?: Readonly<Record<string, Secret>>
-  /** `ok`, or the code of the problem that the caller is answered with; of a brake, its name. */
+  /** `ok`, or the code of the problem that the caller is answered with; docs/audit.md has the others. */
   outcome: string
 }
 

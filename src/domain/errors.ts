@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'not_refreshable'
   | 'version_mismatch'
   | 'nothing_to_store'
+  | 'grant_refused'
   | 'rate_limited'
   | 'provider_error'
   | 'client_refused'

@@ -11,8 +11,8 @@ export interface RecordedEvent extends Required<Pick<Event, 'type' | 'actor' | '
 interface EventPage {
   /** Of this token, also after it was deleted; null: of all. */
   tokenId: string | null
-  /** Leaves out what happened to no token. */
-  tokensOnly: boolean
+  /** Leaves out what happened to API keys. */
+  withoutKeys: boolean
   limit: number
   /** The id of the event before which, in time, the page begins. */
   before: string | null

@@ -11,6 +11,13 @@ export interface Event {
     | 'renewal.succeeded'
     | 'renewal.failed'
     | 'renewal.dropped'
+    | 'renewal.taken_over'
+    | 'client.paused'
+    | 'exchange.succeeded'
+    | 'exchange.failed'
+    | 'exchange.dropped'
+    | 'revocation.succeeded'
+    | 'revocation.failed'
     | 'key.created'
     | 'key.revoked'
   actor: Actor

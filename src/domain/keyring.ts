@@ -1,3 +1,4 @@
+import { StartupError } from './errors.ts'
 import type { Secret } from './secret.ts'
 
 /** Where a sealed value stands. It is bound to its place: moved to another one it does not open. */
@@ -9,6 +10,7 @@ export interface Place {
 
 /** The keys of one namespace. */
 export interface NamespaceKeys {
+  readonly namespaceId: string
   /** The key that seals. Ids count up: what is sealed under a lower one is older. */
   readonly primaryId: number
   seal(place: Place, secret: Secret): Buffer
@@ -27,6 +29,7 @@ export interface Keyring {
   /**
    * The keys of a namespace, made at the first use. `sealed` are the values to be opened: where one names a key
    * that another replica has made since, the keys are read again.
+   * @throws VaultError `storage_unavailable` for as long as a master key that they need is not here
    */
   keysOf(namespaceId: string, sealed?: Buffer[]): Promise<NamespaceKeys>
   /** The same, read anew, with a primary key that was made since then: made now where there is none. */
@@ -60,6 +63,17 @@ export interface DataKeyStore {
   listKeysOfOthers(masterKeyId: string, after: WrappedKey | null, limit: number): Promise<WrappedKey[]>
   /** Compare-and-set: a key that is gone, or wrapped otherwise by now, is left alone. Resolves with the number set. */
   rewrapKeys(keys: { from: WrappedKey; to: Wrapping }[]): Promise<number>
+}
+
+/** A data key does not open with the master keys of the settings. */
+export class MasterKeyError extends StartupError {
+  readonly masterKeyId: string
+
+  constructor(masterKeyId: string, fault: string) {
+    super(`TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" ${fault}`)
+    this.name = 'MasterKeyError'
+    this.masterKeyId = masterKeyId
+  }
 }
 
 /** A sealed value that does not open. All causes look the same from outside. */

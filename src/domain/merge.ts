@@ -42,6 +42,7 @@ export function emptyToken(namespaceId: string, id: string, provider: string, no
     refreshDueAt: null,
     retryAt: null,
     leaseUntil: null,
+    lostAt: null,
     fence: 0,
     renewals: [],
     version: 1,
@@ -142,12 +143,12 @@ function withAbsorbed(token: Token, absorbed: Token): Token {
   const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
   const { accessToken, expiresAt, lifetimeSeconds, refreshedAt } =
     absorbed.accessToken === null ? token : absorbed
-  const { refreshToken, status, lastError, retryAt, renewals } = absorbed
+  const { refreshToken, status, lastError, retryAt, lostAt, renewals } = absorbed
   return {
     ...token,
     ...filled,
     ...{ accessToken, expiresAt, lifetimeSeconds, refreshedAt },
-    ...{ refreshToken, status, lastError, retryAt, renewals },
+    ...{ refreshToken, status, lastError, retryAt, lostAt, renewals },
     leaseUntil: null,
     fence: token.fence + 1,
   }
@@ -197,6 +198,7 @@ function rescheduled(stored: Token, base: Token, merged: Token, context: MergeCo
         status: 'active',
         lastError: null,
         retryAt: null,
+        lostAt: null,
         leaseUntil: null,
         fence: stored.fence + 1,
         renewals: [],

@@ -1,14 +1,19 @@
+import type { ClientPause } from './client.ts'
+import type { Event } from './event.ts'
 import type { SchedulePolicy } from './life.ts'
 import { nextSlot, refreshDueAt } from './life.ts'
-import type { Provider, RefreshOutcome, RenewedOutcome } from './provider.ts'
-import type { Event } from './event.ts'
+import type { Provider, RenewedOutcome } from './provider.ts'
+import { UNKNOWN_API_DOMAIN } from './provider.ts'
+import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
+import type { RetryDelays } from './retry.ts'
+import { retryDelays } from './retry.ts'
 import type { LastError, Token } from './token.ts'
 import { REFRESHER } from './token.ts'
 
 /** What a provider allows, as far as a claim must know it. */
 export interface RenewalTerms {
   provider: string
-  /** How long a claim holds: twice the time limit of a request and 5 s, so that a paused owner is outlived by it. */
+  /** How long a claim holds unless its owner, who lives, extends it. */
   leaseSeconds: number
   minIntervalSeconds: number
   limit: { count: number; windowSeconds: number } | null
@@ -21,32 +26,68 @@ export interface Claim {
   /** The storage's clock at the claim: an expiry counts from here, not from the receipt of the answer. */
   claimedAt: Date
   leaseSeconds: number
+  /** A caller asked for it by force: neither a pause nor a back-off stands against it. */
+  forced: boolean
+  /** The last pause of the token's client, over or not; null where there was none, or where it has been lifted. */
+  pause: ClientPause | null
 }
 
-/** What a claim leaves behind. `token` is the token after it. */
+/** What a claim leaves behind. */
 export interface Settlement {
+  /** The token after it. */
   token: Token
   event: Event
+  /** The pause of the token's client from here on; null lifts it, and where it is absent it stays as it is. */
+  pause?: ClientPause | null
 }
 
 const LEASE_SLACK_SECONDS = 5
-
-/** The gate closes this long before a request that is sent could outlive its lease. */
-export const GATE_SLACK_SECONDS = 5
+/** A lease that follows a grace is at least so long: a busy database must not let a living owner's lease run out. */
+const SHORTEST_LEASE_SECONDS = 3
 
 export function renewalTerms(provider: Provider): RenewalTerms {
   return {
     provider: provider.name,
-    leaseSeconds: provider.timeoutSeconds * 2 + LEASE_SLACK_SECONDS,
+    leaseSeconds: leaseSecondsOf(provider),
     minIntervalSeconds: provider.minIntervalSeconds,
     limit: provider.limit,
   }
 }
 
+/** Twice the time limit of a request and 5 s, so that a paused owner, and a request that is late, are outlived. */
+export function fullLeaseSeconds({ timeoutSeconds }: Provider): number {
+  return timeoutSeconds * 2 + LEASE_SLACK_SECONDS
+}
+
+/**
+ * Where the provider lets a replaced refresh token be used again, but not for as long as a full lease, a claim whose
+ * owner has died must be found while it does: the lease is half of that grace, and a living owner extends it.
+ */
+function leaseSecondsOf(provider: Provider): number {
+  const full = fullLeaseSeconds(provider)
+  const half = provider.rotates === 'always' ? provider.reuseGraceSeconds / 2 : 0
+  return half < SHORTEST_LEASE_SECONDS ? full : Math.min(full, half)
+}
+
+/**
+ * The gate: how long after the claim the request may still be sent. What is sent under a full lease has arrived when
+ * the lease runs out; under a shorter one it is sent in its first half.
+ */
+export function sendWithinSeconds(provider: Provider): number {
+  const lease = leaseSecondsOf(provider)
+  if (lease < fullLeaseSeconds(provider)) return lease / 2
+  return lease - provider.timeoutSeconds - LEASE_SLACK_SECONDS
+}
+
+/** What came of an earlier renewal is unknown, and the provider may have replaced the refresh token in it. */
+export function isOutcomeLost({ lostAt }: Token, provider: Provider): boolean {
+  return lostAt !== null && provider.rotates === 'always'
+}
+
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */
 export function settlementOf(
   claim: Claim,
-  outcome: RefreshOutcome,
+  outcome: RenewalOutcome,
   provider: Provider,
   now: Date,
   policy: SchedulePolicy,
@@ -75,12 +116,14 @@ function succeeded(
     status: 'active',
     lastError: null,
     retryAt: null,
+    lostAt: null,
     refreshedAt: claimedAt,
     renewals: isReplaced(before, outcome) ? [] : before.renewals,
   }
   return {
     token: { ...token, refreshDueAt: refreshDueAt(token, provider, claimedAt, policy) },
-    event: { type: 'renewal.succeeded', actor: REFRESHER },
+    event: { type: 'renewal.succeeded', actor: REFRESHER, facts: factsOf(claim) },
+    ...(claim.pause !== null && { pause: null }),
   }
 }
 
@@ -89,7 +132,10 @@ function isReplaced(before: Token, { refreshToken }: RenewedOutcome): boolean {
   return refreshToken !== null && !refreshToken.equals(before.refreshToken)
 }
 
-type Failure = Exclude<RefreshOutcome, RenewedOutcome>
+/** Each request to the provider belongs to one claim, and each claim to one event. */
+function factsOf({ fence, claimedAt }: Claim) {
+  return { fence, claimed_at: claimedAt.toISOString() }
+}
 
 function failed(
   claim: Claim,
@@ -99,52 +145,79 @@ function failed(
   policy: SchedulePolicy,
 ): Settlement {
   const attempts = (claim.token.lastError?.attempts ?? 0) + 1
-  const lastError: LastError = { ...describe(outcome, claim.token), at: now, attempts }
+  const lostAt = isAnswerLost(outcome, provider)
+    ? (claim.token.lostAt ?? claim.claimedAt)
+    : claim.token.lostAt
+  const lastError: LastError = { ...describe(outcome, claim.token, provider), at: now, attempts }
   const renewals = wasSent(outcome) ? claim.token.renewals : claim.token.renewals.slice(0, -1)
-  const before: Token = { ...claim.token, lastError, renewals }
-  const event: Event = {
-    type: 'renewal.failed',
-    actor: REFRESHER,
-    facts: { code: lastError.code, error: outcome.error, attempts },
-  }
+  const before: Token = { ...claim.token, lastError, renewals, lostAt }
+  const facts = { ...factsOf(claim), code: lastError.code, error: outcome.error, attempts }
   if (outcome.kind === 'dead') {
-    return { token: { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }, event }
+    const token: Token = { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }
+    return { token, event: failure(facts) }
   }
-  const wait = retryDelays(outcome, attempts, provider, policy.random)
+  const lostSeconds = lostAt === null ? null : (now.getTime() - lostAt.getTime()) / 1000
+  const delays = retryDelays(outcome, { provider, attempts, lostSeconds }, policy.random)
   const slot = nextSlot(renewals, provider, now)
   const inSeconds = (seconds: number) => new Date(Math.max(now.getTime() + seconds * 1000, slot.getTime()))
+  const retryAt = inSeconds(delays.callerSeconds)
   const token: Token = {
     ...before,
     status: 'failing',
-    refreshDueAt: inSeconds(wait.refresherSeconds),
-    retryAt: inSeconds(wait.callerSeconds),
+    refreshDueAt: inSeconds(delays.refresherSeconds),
+    retryAt,
   }
-  return { token, event }
+  return {
+    token,
+    event: failure({ ...facts, retry_at: retryAt.toISOString() }),
+    ...pauseAfter(outcome, delays, now),
+  }
+}
+
+const failure = (facts: Required<Event>['facts']): Event => ({
+  type: 'renewal.failed',
+  actor: REFRESHER,
+  facts,
+})
+
+/** The request went out, and what came back, if anything, does not say whether the refresh token was replaced. */
+function isAnswerLost(outcome: Failure, { rotates }: Provider): boolean {
+  if (rotates === 'never') return false
+  return outcome.kind === 'nonsense' || (outcome.kind === 'unavailable' && outcome.sent)
 }
 
 /** A request that never left is a free retry: the provider has not counted it. */
 function wasSent(outcome: Failure): boolean {
+  if (outcome.kind === 'paused' || outcome.error === UNKNOWN_API_DOMAIN) return false
   return outcome.kind !== 'unavailable' || outcome.sent
 }
 
-function describe(outcome: Failure, token: Token): Pick<LastError, 'code' | 'detail'> {
+function pauseAfter(
+  outcome: Failure,
+  { refresherSeconds }: RetryDelays,
+  now: Date,
+): Pick<Settlement, 'pause'> {
+  if (outcome.kind !== 'client_refused' && outcome.kind !== 'mass_failure') return {}
+  return { pause: { reason: outcome.kind, until: new Date(now.getTime() + refresherSeconds * 1000) } }
+}
+
+function describe(outcome: Failure, token: Token, provider: Provider): Pick<LastError, 'code' | 'detail'> {
   const said = `the provider answered ${outcome.error}`
   switch (outcome.kind) {
     case 'dead':
-      return {
-        code: 'reauth_required',
-        detail: `${said}: let the user sign in again and save the new refresh token`,
-      }
+      return { code: 'reauth_required', detail: `${deathOf(said, token, provider)}: ${SIGN_IN_AGAIN}` }
     case 'data_centre_unknown':
-      return {
-        code: 'data_centre_unknown',
-        detail: `${said}, and the token has no api_domain: save the api_domain of the user's data centre`,
-      }
+      return { code: 'data_centre_unknown', detail: `${placeOf(outcome.error)}: ${SAVE_API_DOMAIN}` }
+    case 'client_refused':
     case 'misconfigured':
       return {
         code: 'client_refused',
         detail: `${said}: check client_id, client_secret and redirect_url of client ${token.clientId ?? ''}`,
       }
+    case 'paused':
+      return outcome.error === 'mass_failure' ? massFailure(token) : clientPaused(token)
+    case 'mass_failure':
+      return massFailure(token)
     case 'throttled':
       return { code: 'provider_throttled', detail: `${said}: the vault waits and tries again` }
     case 'nonsense':
@@ -154,23 +227,27 @@ function describe(outcome: Failure, token: Token): Pick<LastError, 'code' | 'det
   }
 }
 
-const BACKOFF_SECONDS = { base: 2, most: 300 }
-const SLOW_RETRY_SECONDS = 900
-const THROTTLE_SECONDS = 60
-/** A caller who waits for an expired token may try more often than the refresher, which has all tokens to think of. */
-const CALLER_RETRY_SECONDS = 2
+const SAVE_API_DOMAIN = "save the api_domain of the user's data centre"
 
-/** Seconds until the refresher, and until a caller who asks, may try again. */
-function retryDelays(outcome: Failure, attempts: number, provider: Provider, random: () => number) {
-  if (outcome.kind === 'throttled') {
-    const seconds = outcome.retryAfterSeconds ?? provider.limit?.windowSeconds ?? THROTTLE_SECONDS
-    return { refresherSeconds: seconds * (1 + random() / 10), callerSeconds: seconds }
-  }
-  if (outcome.kind === 'misconfigured' || outcome.kind === 'data_centre_unknown') {
-    const seconds = SLOW_RETRY_SECONDS * (1 + random())
-    return { refresherSeconds: seconds, callerSeconds: seconds }
-  }
-  const ceiling = Math.min(BACKOFF_SECONDS.most, BACKOFF_SECONDS.base * 2 ** Math.min(attempts, 30))
-  const seconds = random() * ceiling
-  return { refresherSeconds: seconds, callerSeconds: Math.min(seconds, CALLER_RETRY_SECONDS) }
+function placeOf(error: string): string {
+  return error === UNKNOWN_API_DOMAIN
+    ? "no data centre has the token's api_domain"
+    : `the provider answered ${error}, and the token has no api_domain`
+}
+
+const SIGN_IN_AGAIN = 'let the user sign in again and save the new refresh token'
+
+function deathOf(said: string, token: Token, provider: Provider): string {
+  if (token.lostAt === null || !isOutcomeLost(token, provider)) return said
+  return `the outcome of the renewal of ${token.lostAt.toISOString()} was lost, and then ${said}`
+}
+
+function clientPaused({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
+  const detail = `the provider has refused client ${clientId ?? ''} with this secret, which is not used for now: check client_id and client_secret, save the right ones or force a refresh`
+  return { code: 'client_refused', detail }
+}
+
+function massFailure({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
+  const detail = `the provider refuses the refresh tokens of many users of client ${clientId ?? ''} at once, which is not believed: look at the provider's side; the vault tries again, and a forced refresh decides for one token`
+  return { code: 'mass_failure', detail }
 }

@@ -117,7 +117,8 @@ export function ambiguousMatch(ids: string[]): VaultError {
   )
 }
 
-function conflict(owner: { id: string }): VaultError {
+/** The identity that the caller named is another token's. */
+export function conflict(owner: { id: string }): VaultError {
   return new VaultError(
     'conflict',
     'The save names an identity that belongs to another token, or would change one.',

@@ -1,6 +1,7 @@
 import type { Criterion, Narrowing } from './criterion.ts'
 import type { Event } from './event.ts'
 import type { IfVersion } from './if-version.ts'
+import type { ClientDeaths } from './client.ts'
 import type { Claim, Settlement, RenewalTerms } from './renewal.ts'
 import type { Candidate, SaveRequest } from './save.ts'
 import type { Token, TokenRef, TokenStatus } from './token.ts'
@@ -42,6 +43,23 @@ export interface SavePlan {
   events: Event[]
 }
 
+/** The terms of one provider, and how many of its tokens may be claimed now. */
+export interface DueTerms extends RenewalTerms {
+  places: number
+}
+
+export interface ClaimOptions {
+  /** Ignores a retry that waits, and the pause of a client. */
+  forced: boolean
+  /** Without it a lease that has run out holds all the same: its owner may be about to settle. */
+  takeOver: boolean
+}
+
+export interface DueOptions extends Pick<ClaimOptions, 'takeOver'> {
+  limit: number
+  busy: TokenRef[]
+}
+
 /**
  * Keeps tokens, namespace by namespace; no call sees another namespace's. Every method rejects with the VaultError
  * `storage_unavailable` while the storage cannot be reached. Changes and their events are kept in one transaction.
@@ -64,25 +82,31 @@ export interface TokenStore {
   ): Promise<{ plan: SavePlan; now: Date }>
   /** Resolves with false where there is no such token. */
   delete(ref: TokenRef, event: Event, ifVersion: IfVersion): Promise<boolean>
+  /** Deletes it only if nothing has happened to it since it was read, no claim either; resolves with whether it did. */
+  deleteUntouched(token: Token, event: Event): Promise<boolean>
+  /** Keeps what happened to a token without a change of it. */
+  record(ref: TokenRef, event: Event): Promise<void>
   /** All that the filter passes, or none; resolves with their number. */
   deleteMany(namespaceId: string, filter: TokenFilter, event: Event): Promise<number>
   /** Notes that the token was given out; changes no version. */
   touch(ref: TokenRef): Promise<void>
 
   /**
-   * Claims up to `limit` due tokens for one renewal each, by the storage's clock and in one committed statement.
-   * No token is claimed that another claim holds, whose provider is not among the terms, or that is `busy`: an owner
-   * who has an answer in hand does not claim the same token anew when its lease has run out.
+   * Claims due tokens for one renewal each, by the storage's clock and in one committed statement. No token is claimed
+   * that another claim holds, whose provider is not among the terms, or that is `busy`: an owner who has an answer in
+   * hand does not claim the same token anew when its lease has run out.
    */
-  claimDue(limit: number, terms: RenewalTerms[], busy: TokenRef[]): Promise<Claim[]>
-  /**
-   * Claims one token, due or not; null where the terms forbid it, or where it has changed since `token` was read.
-   * `forced` ignores a retry that waits.
-   */
-  claim(token: Token, terms: RenewalTerms, forced: boolean): Promise<Claim | null>
+  claimDue(terms: DueTerms[], options: DueOptions): Promise<Claim[]>
+  /** Claims one token, due or not; null where the terms forbid it, or where it has changed since `token` was read. */
+  claim(token: Token, terms: RenewalTerms, options: ClaimOptions): Promise<Claim | null>
+  /** Lets the lease of a claim begin anew, unless somebody has taken it over. */
+  extend(claim: Claim): Promise<void>
+  /** Notes that the provider calls a token dead: how many of its client have died lately. */
+  countDeath(claim: Claim): Promise<ClientDeaths>
   /**
    * Keeps what came of a claim and ends its lease; resolves with the token as it then is, or with null where the
-   * fence has moved on: the outcome is then recorded and dropped.
+   * fence has moved on: the outcome is then recorded and dropped. Not so a refresh token that replaces the very one
+   * that the token still has: whoever took over, this is the one that the provider takes from here on.
    */
   settle(claim: Claim, settlement: Settlement): Promise<Token | null>
 }

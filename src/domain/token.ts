@@ -7,6 +7,7 @@ export interface LastError {
   code:
     | 'reauth_required'
     | 'client_refused'
+    | 'mass_failure'
     | 'data_centre_unknown'
     | 'provider_throttled'
     | 'provider_unavailable'
@@ -51,6 +52,8 @@ export interface Token extends TokenFields {
   retryAt: Date | null
   /** A renewal is under way until then. Grows stale by itself when its owner dies. */
   leaseUntil: Date | null
+  /** Since then nobody knows what came of a renewal: the provider may have replaced the refresh token. */
+  lostAt: Date | null
   /** Counts the claims: a late answer whose fence has moved on is dropped. */
   fence: number
   /** Claims of the current refresh token, oldest first, as many as the provider's limit looks back on. */
@@ -68,9 +71,10 @@ export interface TokenRef {
   id: string
 }
 
-/** Who acted: the id of an API key, or the vault itself. */
+/** Who acted: the id of an API key, the vault itself, or the command line. */
 export type Actor = string
 export const REFRESHER: Actor = 'refresher'
+export const COMMAND_LINE: Actor = 'cli'
 
 /** The form under which user names are compared, computed here and not by a database locale. */
 export function userKeyOf(userName: string): string {

@@ -7,10 +7,10 @@ import { guardStorage } from './storage-faults.ts'
 export function createEventStore(db: Db): EventStore {
   return guardStorage<EventStore>({
     /** Backwards along the primary key, or along events_token where a token is named. */
-    async list(namespaceId, { tokenId, tokensOnly, limit, before }) {
+    async list(namespaceId, { tokenId, withoutKeys, limit, before }) {
       let query = db.selectFrom('events').selectAll().where('namespaceId', '=', namespaceId)
       if (tokenId !== null) query = query.where('tokenId', '=', tokenId)
-      if (tokensOnly) query = query.where('tokenId', 'is not', null)
+      if (withoutKeys) query = query.where('type', 'not like', 'key.%')
       if (before !== null) query = query.where('id', '<', before)
       const rows = await query.orderBy('id', 'desc').limit(limit).execute()
       return rows.map(({ id, type, at, actor, tokenId: of, facts }) => ({

@@ -50,7 +50,15 @@ export async function deleteNamespace(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     // Waits for the saves that hold it, and lets none add a token after the tokens are gone.
     await trx.selectFrom('namespaces').select('id').where('id', '=', id).forUpdate().execute()
-    for (const table of ['dataKeys', 'apiKeys', 'tokens', 'refreshTokens', 'events'] as const) {
+    for (const table of [
+      'dataKeys',
+      'apiKeys',
+      'tokens',
+      'refreshTokens',
+      'exchanges',
+      'events',
+      'clients',
+    ] as const) {
       await trx.deleteFrom(table).where('namespaceId', '=', id).execute()
     }
     await trx.deleteFrom('namespaces').where('id', '=', id).execute()

@@ -4,18 +4,31 @@ import type { IfVersion } from '../domain/if-version.ts'
 import { checkVersion } from '../domain/if-version.ts'
 import type { Keyring } from '../domain/keyring.ts'
 import type { TokenFilter, TokenStore } from '../domain/token-store.ts'
-import type { TokenRef } from '../domain/token.ts'
-import { claimDue, claimOne, settle } from './claims.ts'
+import type { Token, TokenRef } from '../domain/token.ts'
+import { claimDue, claimOne, extendLease } from './claims.ts'
+import { countDeath } from './clients.ts'
 import type { Db } from './database.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { filtered, findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordEvents } from './record-events.ts'
 import { saveToken } from './save-token.ts'
+import { settle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
-/** Tokens in Postgres. Callers and renewals have connections of their own, so that neither starves the other. */
-export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Keyring): TokenStore {
+export interface PostgresTokenStoreParts {
+  /** Callers and renewals have connections of their own, so that neither starves the other. */
+  callers: Db
+  renewals: Db
+  keyring: Keyring
+  /** The name of this replica, as events tell it. */
+  owner: string
+}
+
+/** Tokens in Postgres. */
+export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenStore {
+  const { callers, keyring } = parts
+  const claimer = { db: parts.renewals, keyring, owner: parts.owner }
   const saving = { db: callers, keyring, queue: createKeyedQueue() }
   return guardStorage<TokenStore>({
     findBy: (namespaceId, criterion, narrowing) =>
@@ -24,11 +37,15 @@ export function createPostgresTokenStore(callers: Db, renewals: Db, keyring: Key
     list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
     save: (namespaceId, save, plan) => saveToken(saving, namespaceId, save, plan),
     delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),
+    deleteUntouched: (token, event) => deleteUntouched(callers, token, event),
+    record: (ref, event) => recordEvents(callers, ref, [event]),
     deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
     touch: (ref) => touch(callers, ref),
-    claimDue: (limit, terms, busy) => claimDue(renewals, keyring, limit, terms, busy),
-    claim: (token, terms, forced) => claimOne(renewals, keyring, token, terms, forced),
-    settle: (claim, settlement) => settle(renewals, keyring, claim, settlement),
+    claimDue: (terms, options) => claimDue(claimer, terms, options),
+    claim: (token, terms, options) => claimOne(claimer, token, terms, options),
+    extend: (claim) => extendLease(claimer, claim),
+    countDeath: (claim) => countDeath(claimer, claim),
+    settle: (claim, settlement) => settle(claimer, claim, settlement),
   })
 }
 
@@ -48,6 +65,20 @@ async function deleteToken(db: Db, ref: TokenRef, event: Event, ifVersion: IfVer
       .where((where) => where.and(place))
       .execute()
     await recordEvents(trx, ref, [event])
+    return true
+  })
+}
+
+/** By the primary key. Every save and settlement moves the version, every claim the fence. */
+async function deleteUntouched(db: Db, token: Token, event: Event): Promise<boolean> {
+  const { namespaceId, id, version, fence } = token
+  return db.transaction().execute(async (trx) => {
+    const { numDeletedRows } = await trx
+      .deleteFrom('tokens')
+      .where((where) => where.and({ namespaceId, id, version, fence }))
+      .executeTakeFirst()
+    if (numDeletedRows === 0n) return false
+    await recordEvents(trx, token, [event])
     return true
   })
 }

@@ -1,5 +1,7 @@
 import type { ColumnType, Generated, Selectable } from 'kysely'
 import type { Scope } from '../domain/caller.ts'
+import type { ClientPause } from '../domain/client.ts'
+import type { ErrorCode, ErrorFacts } from '../domain/errors.ts'
 import type { LastError, TokenStatus } from '../domain/token.ts'
 import type { WrappedKey } from '../domain/keyring.ts'
 
@@ -11,7 +13,17 @@ export interface Schema {
   refreshTokens: { namespaceId: string; digest: Buffer; tokenId: string }
   events: EventsTable
   apiKeys: ApiKeysTable
+  clients: ClientsTable
+  exchanges: ExchangesTable
   keyRotations: { startedAt: Date; finishedAt: Date | null }
+}
+
+interface ClientsTable {
+  namespaceId: string
+  digest: Buffer
+  pauseReason: ClientPause['reason'] | null
+  pausedUntil: Date | null
+  deaths: Generated<Date[]>
 }
 
 interface ApiKeysTable {
@@ -23,6 +35,22 @@ interface ApiKeysTable {
   createdAt: Generated<Date>
   expiresAt: Date | null
   lastUsedAt: Generated<Date | null>
+}
+
+interface ExchangesTable {
+  namespaceId: string
+  digest: Buffer
+  fence: number
+  leaseUntil: Date
+  uncertain: boolean
+  failure: ColumnType<Failure | null, string, string>
+}
+
+/** A VaultError as it is kept for others to hear. */
+interface Failure {
+  code: ErrorCode
+  detail: string
+  facts: ErrorFacts
 }
 
 interface DataKeysTable {
@@ -64,6 +92,9 @@ interface TokensTable {
   refreshDueAt: Date | null
   retryAt: Date | null
   leaseUntil: Date | null
+  leaseOwner: Generated<string | null>
+  claimedAt: Generated<Date | null>
+  lostAt: Date | null
   fence: number
   renewals: Date[]
   version: number

@@ -31,8 +31,12 @@ export function keysFor(keyring: Keyring, namespaceId: string, rows: TokenRow[])
   return keyring.keysOf(namespaceId, sealed)
 }
 
-/** A row as a token whose secrets are opened when somebody reveals them. */
+/**
+ * A row as a token whose secrets are opened when somebody reveals them.
+ * @throws Error where a query has forgotten its namespace: the values would not open, and nobody is to renew it either
+ */
 export function toToken(row: TokenRow, keys: NamespaceKeys): Token {
+  if (row.namespaceId !== keys.namespaceId) throw new Error('a query gave a token of another namespace')
   const open = (column: SealedColumn): Secret | null => {
     const sealed = row[column]
     if (sealed === null) return null
@@ -59,6 +63,7 @@ export function toToken(row: TokenRow, keys: NamespaceKeys): Token {
     refreshDueAt: row.refreshDueAt,
     retryAt: row.retryAt,
     leaseUntil: row.leaseUntil,
+    lostAt: row.lostAt,
     fence: row.fence,
     renewals: row.renewals,
     version: row.version,
@@ -126,6 +131,7 @@ function plainColumns(token: Token) {
     refreshDueAt: token.refreshDueAt,
     retryAt: token.retryAt,
     leaseUntil: token.leaseUntil,
+    lostAt: token.lostAt,
     fence: token.fence,
     renewals: token.renewals,
     version: token.version,

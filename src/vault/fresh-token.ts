@@ -5,6 +5,7 @@ import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
+import { atMost, MOST_WAIT_MS } from './at-most.ts'
 import type { Renewal } from './renew-token.ts'
 import type { Renewals } from './renewals.ts'
 
@@ -13,9 +14,6 @@ export interface FreshParts {
   providers: Providers
   clock: Clock
 }
-
-/** A caller waits for a renewal, its own or another's, only so long; the renewal goes on. */
-const MOST_WAIT_MS = 15_000
 
 /**
  * The token with `minTtlSeconds` of life, or with as much as can be had: a read never waits for the provider while
@@ -55,15 +53,9 @@ async function awaitRenewal(
   provider: Provider,
   forced: boolean,
 ): Promise<Renewal | null> {
-  const waiting = new AbortController()
-  const late = clock.sleep(MOST_WAIT_MS, waiting.signal).then(() => 'late' as const)
-  try {
-    const renewal = await Promise.race([renewals.renew(token, provider, forced), late])
-    if (renewal === null) throw new VaultError('not_found', 'The token was deleted while it was renewed.')
-    return renewal === 'late' ? null : renewal
-  } finally {
-    waiting.abort()
-  }
+  const renewal = await atMost(clock, MOST_WAIT_MS, renewals.renew(token, provider, forced))
+  if (renewal === null) throw new VaultError('not_found', 'The token was deleted while it was renewed.')
+  return renewal === 'late' ? null : renewal
 }
 
 function living(reading: Reading, provider: Provider | null): Reading {

@@ -23,9 +23,9 @@ export interface History {
 export function createHistory(events: EventStore, tokens: TokenStore): History {
   return {
     list: (caller, page) =>
-      events.list(caller.namespaceId, { ...page, tokenId: null, tokensOnly: !allows(caller, 'admin') }),
+      events.list(caller.namespaceId, { ...page, tokenId: null, withoutKeys: !allows(caller, 'admin') }),
     async ofToken({ namespaceId }, tokenId, page) {
-      const found = await events.list(namespaceId, { ...page, tokenId, tokensOnly: true })
+      const found = await events.list(namespaceId, { ...page, tokenId, withoutKeys: true })
       if (found.length > 0 || page.before !== null) return found
       if ((await tokens.get({ namespaceId, id: tokenId })) !== null) return found
       throw notFound()

@@ -72,7 +72,8 @@ function eventsOf(
   ]
 }
 
-function checkApiDomain(apiDomain: string | null, provider: string, providers: Providers): void {
+/** @throws VaultError `invalid_request` for a domain that none of the provider's data centres has */
+export function checkApiDomain(apiDomain: string | null, provider: string, providers: Providers): void {
   const known = providers.apiDomains(provider)
   if (apiDomain === null || known === null || known.includes(apiDomain)) return
   const detail = `no data centre of ${provider} has it; known are ${known.join(', ')}`

@@ -11,22 +11,19 @@ export interface Refresher {
 export interface RefresherOptions {
   renewals: Renewals
   observer: Observer
-  /** Renewals under way at once. */
-  concurrency: number
 }
 
 const POLL_MS = 500
-/** With every place taken nothing is asked of the storage: only whether one is free again. */
+/** While more is due than there were places for. */
 const FULL_POLL_MS = 20
 
-export function createRefresher({ renewals, observer, concurrency }: RefresherOptions): Refresher {
+export function createRefresher({ renewals, observer }: RefresherOptions): Refresher {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
   const tick = async (): Promise<void> => {
-    const free = concurrency - renewals.inFlight()
-    const claimed = free > 0 ? await renewals.renewDue(free) : free
-    schedule(claimed === free ? FULL_POLL_MS : POLL_MS)
+    const more = await renewals.renewDue()
+    schedule(more ? FULL_POLL_MS : POLL_MS)
   }
   const schedule = (delayMs: number): void => {
     if (stopped) return

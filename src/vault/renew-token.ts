@@ -1,13 +1,16 @@
+import { isMassFailure } from '../domain/client.ts'
 import type { Clock } from '../domain/clock.ts'
-import { VaultError } from '../domain/errors.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { Observer } from '../domain/observer.ts'
 import type { Provider, Providers, RefreshRequest } from '../domain/provider.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
-import { GATE_SLACK_SECONDS, settlementOf } from '../domain/renewal.ts'
+import { isOutcomeLost, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
+import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
+import { slowRetrySeconds } from '../domain/retry.ts'
 import { Secret } from '../domain/secret.ts'
 import type { TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
+import { untilStored } from './until-stored.ts'
 
 /** A token after somebody tried to renew it. */
 export interface Renewal {
@@ -25,8 +28,6 @@ export interface RenewalParts {
   observer: Observer
 }
 
-const STORE_RETRY_MS = 500
-
 /**
  * Sends a claimed token's refresh token and stores the outcome: then, and only then, there is something to tell.
  * No connection is held meanwhile. `startedMs` is the monotonic moment before the claim was asked for. Null where
@@ -38,11 +39,17 @@ export async function renewToken(
   provider: Provider,
   startedMs: number,
 ): Promise<Renewal | null> {
-  const { store, providers, policy, clock, observer } = parts
-  const outcome = await providers.refresh(requestOf(claim, provider, startedMs))
+  const { store, policy, clock, observer } = parts
+  const sent = await send(parts, claim, provider, startedMs)
   const elapsedMs = clock.monotonicMs() - startedMs
   const now = () => new Date(claim.claimedAt.getTime() + clock.monotonicMs() - startedMs)
-  const token = await keep(parts, claim, settlementOf(claim, outcome, provider, now(), policy))
+  const stored = <Result>(work: () => Promise<Result>) =>
+    untilStored(clock, policy.random, work, (error) => {
+      observer.renewalNotStored(claim.token, error)
+    })
+  const outcome = await stored(() => believed(parts, claim, provider, sent))
+  const settlement = settlementOf(claim, outcome, provider, now(), policy)
+  const token = await stored(() => store.settle(claim, settlement))
   observer.renewalSettled({
     ref: claim.token,
     provider: provider.name,
@@ -50,26 +57,61 @@ export async function renewToken(
     stored: token !== null,
     ms: elapsedMs,
   })
+  tellOfPause(observer, claim, settlement)
   if (token !== null) return { token, now: now(), renewed: outcome.kind === 'renewed' }
   const left = await store.get(claim.token)
   return left && { ...left, renewed: isNewer(left.token, claim.token) }
 }
 
-/** A rotated refresh token exists nowhere else: it is stored, however long the storage is away. */
-async function keep(
-  { store, policy, clock, observer }: RenewalParts,
+/** What the provider answers; nothing is sent on behalf of a client that is paused. */
+async function send(
+  parts: RenewalParts,
   claim: Claim,
-  settlement: Settlement,
-): Promise<Token | null> {
-  for (;;) {
-    try {
-      return await store.settle(claim, settlement)
-    } catch (error) {
-      observer.renewalNotStored(claim.token, error)
-      if (!(error instanceof VaultError && error.code === 'storage_unavailable')) throw error
-      await clock.sleep(STORE_RETRY_MS * (1 + policy.random()))
-    }
+  provider: Provider,
+  startedMs: number,
+): Promise<RenewalOutcome> {
+  const { pause, forced, claimedAt } = claim
+  if (pause !== null && pause.until > claimedAt && !forced) {
+    const seconds = (pause.until.getTime() - claimedAt.getTime()) / 1000
+    return { kind: 'paused', error: pause.reason, seconds }
   }
+  const answered = new AbortController()
+  void holdLease(parts, claim, answered.signal)
+  try {
+    return await parts.providers.refresh(requestOf(claim, provider, startedMs))
+  } finally {
+    answered.abort()
+  }
+}
+
+/** While the answer is awaited, whoever looks at the lease must see that its owner lives. */
+async function holdLease({ store, clock }: RenewalParts, claim: Claim, answered: AbortSignal): Promise<void> {
+  for (;;) {
+    await clock.sleep((claim.leaseSeconds * 1000) / 3, answered)
+    if (answered.aborted) return
+    await store.extend(claim).catch(() => undefined)
+  }
+}
+
+/**
+ * A death is believed when a human asked for the renewal, and when an earlier answer that was lost explains it. Where
+ * tokens of one client die in masses it is not: they wait, and live if the provider comes to its senses.
+ */
+async function believed(
+  { store, policy }: RenewalParts,
+  claim: Claim,
+  provider: Provider,
+  outcome: RenewalOutcome,
+): Promise<RenewalOutcome> {
+  if (outcome.kind !== 'dead' || claim.forced || isOutcomeLost(claim.token, provider)) return outcome
+  const deaths = await store.countDeath(claim)
+  if (claim.pause?.reason !== 'mass_failure' && !isMassFailure(deaths)) return outcome
+  return { kind: 'mass_failure', error: outcome.error, seconds: slowRetrySeconds(policy.random) }
+}
+
+function tellOfPause(observer: Observer, { token }: Claim, { pause }: Settlement): void {
+  if (!pause) return
+  observer.clientPaused({ ref: token, provider: token.provider, clientId: token.clientId, pause })
 }
 
 /** Has a renewal come between these two states of a token? */
@@ -77,14 +119,13 @@ export function isNewer(token: Token, than: Token): boolean {
   return token.refreshedAt !== null && token.refreshedAt > (than.refreshedAt ?? new Date(0))
 }
 
-function requestOf({ token, leaseSeconds }: Claim, provider: Provider, startedMs: number): RefreshRequest {
-  const sendWithinSeconds = leaseSeconds - provider.timeoutSeconds - GATE_SLACK_SECONDS
+function requestOf({ token }: Claim, provider: Provider, startedMs: number): RefreshRequest {
   return {
     provider: provider.name,
     clientId: token.clientId ?? '',
     clientSecret: token.clientSecret,
     refreshToken: token.refreshToken ?? new Secret(''),
     apiDomain: token.apiDomain,
-    sendBeforeMs: startedMs + sendWithinSeconds * 1000,
+    sendBeforeMs: startedMs + sendWithinSeconds(provider) * 1000,
   }
 }

@@ -1,9 +1,10 @@
 import { VaultError } from '../domain/errors.ts'
 import type { Provider } from '../domain/provider.ts'
-import type { Claim } from '../domain/renewal.ts'
-import { renewalTerms } from '../domain/renewal.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import { awaitPeer } from './await-peer.ts'
+import type { Claimed } from './claiming.ts'
+import { createClaiming } from './claiming.ts'
+import type { Places } from './places.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { renewToken } from './renew-token.ts'
 
@@ -15,18 +16,23 @@ export interface Renewals {
    * nobody: it goes on when the caller has left.
    */
   renew(token: Token, provider: Provider, forced: boolean): Promise<Renewal | null>
-  /** Claims and renews up to `limit` due tokens; resolves with their number as soon as they are claimed. */
-  renewDue(limit: number): Promise<number>
-  /** Renewals under way. */
-  inFlight(): number
+  /** Claims and renews due tokens, as many as there are places; resolves with whether there may be more by now. */
+  renewDue(): Promise<boolean>
   /** Claims nothing any more; resolves when what was claimed is settled. */
   close(): Promise<void>
 }
 
+const stopping = () =>
+  new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
+
 const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
 
-export function createRenewals(parts: RenewalParts): Renewals {
-  const { store, providers, clock, observer } = parts
+export interface RenewalsParts extends RenewalParts {
+  places: Places
+}
+
+export function createRenewals(parts: RenewalsParts): Renewals {
+  const { observer, places } = parts
   /** Tokens that this replica has claimed, until it has stored what came of it. */
   const held = new Map<string, { ref: TokenRef; renewal: Promise<Renewal | null> }>()
   /** Callers of one token share one attempt. */
@@ -34,39 +40,40 @@ export function createRenewals(parts: RenewalParts): Renewals {
   /** Claims being made, and those made: what a shutdown waits for. */
   const { track, allDone } = createTracker()
   let closed = false
+  const claiming = createClaiming(parts, places)
 
-  const hold = (claim: Claim, provider: Provider, startedMs: number): Promise<Renewal | null> => {
+  const hold = ({ claim, provider, startedMs }: Claimed): Promise<Renewal | null> => {
     const key = keyOf(claim.token)
-    const renewal = track(renewToken(parts, claim, provider, startedMs)).finally(() => held.delete(key))
+    const renewal = track(renewToken(parts, claim, provider, startedMs)).finally(() => {
+      held.delete(key)
+      places.give(provider.name)
+    })
     held.set(key, { ref: claim.token, renewal })
     return renewal
   }
-  const claimOne = async (token: Token, provider: Provider, forced: boolean) => {
-    const startedMs = clock.monotonicMs()
-    const claim = await store.claim(token, renewalTerms(provider), forced)
-    return claim === null ? 'refused' : hold(claim, provider, startedMs)
+  const holdOne = async (token: Token, provider: Provider, forced: boolean) => {
+    // While a place was waited for, somebody may have claimed it, or everything may have stopped.
+    const isWanted = () => !closed && !held.has(keyOf(token))
+    const claimed = await claiming.one(token, provider, forced, isWanted)
+    return claimed === null ? 'refused' : hold(claimed)
   }
-  const claimDue = async (limit: number): Promise<number> => {
-    const startedMs = clock.monotonicMs()
+  const holdDue = async (): Promise<boolean> => {
     const busy = Array.from(held.values(), ({ ref }) => ref)
-    const claims = await store.claimDue(limit, providers.all().map(renewalTerms), busy)
-    for (const claim of claims) {
-      const provider = providers.find(claim.token.provider)
-      if (provider === null) continue
-      hold(claim, provider, startedMs).catch((error: unknown) => {
+    const { claimed, more } = await claiming.due(busy)
+    for (const one of claimed) {
+      hold(one).catch((error: unknown) => {
         observer.refresherFailed(error)
       })
     }
-    return claims.length
+    return more
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
   const ask = async (asked: Token, provider: Provider, forced: boolean): Promise<Renewal | null> => {
     for (let token = asked; ;) {
       const own = held.get(keyOf(token))
       if (own !== undefined) return own.renewal
-      if (closed)
-        throw new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
-      const renewal = await track(claimOne(token, provider, forced))
+      if (closed) throw stopping()
+      const renewal = await track(holdOne(token, provider, forced))
       if (renewal !== 'refused') return renewal
       const outcome = await awaitPeer(parts, token)
       if (outcome === null || !('again' in outcome)) return outcome
@@ -83,8 +90,7 @@ export function createRenewals(parts: RenewalParts): Renewals {
       asking.set(key, asked)
       return asked
     },
-    renewDue: (limit) => (closed ? Promise.resolve(0) : track(claimDue(limit))),
-    inFlight: () => held.size,
+    renewDue: () => (closed ? Promise.resolve(false) : track(holdDue())),
     async close() {
       closed = true
       await allDone()

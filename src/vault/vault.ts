@@ -2,15 +2,18 @@ import type { Caller } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import { findCriteria } from '../domain/criterion.ts'
 import { VaultError } from '../domain/errors.ts'
+import type { ExchangeOrder } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { ambiguousMatch } from '../domain/save.ts'
 import type { Found, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
+import type { Exchanges } from './exchanges.ts'
 import type { FreshParts } from './fresh-token.ts'
 import { freshToken, refreshToken } from './fresh-token.ts'
 import { planSave } from './plan-save.ts'
+import { revokeToken } from './revoke-token.ts'
 
 /** What callers can do with the tokens of their namespace. Every method may reject with a VaultError. */
 export interface Vault {
@@ -24,6 +27,10 @@ export interface Vault {
   deleteMany(caller: Caller, filter: TokenFilter): Promise<number>
   /** Renews now, and reports what came of it. */
   refresh(caller: Caller, id: string): Promise<Reading>
+  /** Trades an authorization code and saves the result; `created` is false where it was traded before. */
+  exchange(caller: Caller, order: ExchangeOrder): Promise<Reading & { created: boolean }>
+  /** Revokes it at the provider, then deletes it. */
+  revoke(caller: Caller, id: string, ifVersion: IfVersion): Promise<void>
   /** Has it a refresh token, and a provider that is known? */
   isRefreshable(token: Token): boolean
   /** Notes that a caller was given the access token: in the background, and at most hourly. */
@@ -33,6 +40,7 @@ export interface Vault {
 export interface VaultParts extends FreshParts {
   store: TokenStore
   policy: SchedulePolicy
+  exchanges: Exchanges
 }
 
 const USE_NOTED_EVERY_MS = 3_600_000
@@ -62,6 +70,8 @@ export function createVault(parts: VaultParts): Vault {
     deleteMany: ({ namespaceId, keyId }, filter) =>
       store.deleteMany(namespaceId, filter, { type: 'token.deleted', actor: keyId }),
     refresh: async (caller, id) => refreshToken(parts, await readToken(store, caller, id)),
+    exchange: (caller, order) => parts.exchanges.exchange(caller, order),
+    revoke: (caller, id, ifVersion) => revokeToken(parts, caller, id, ifVersion),
     isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,
     noteUse({ token, now }) {
       if (token.accessToken === null) return

@@ -1,52 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Provider, RefreshOutcome } from '../../src/domain/provider.ts'
-import type { Claim } from '../../src/domain/renewal.ts'
-import { renewalTerms, settlementOf } from '../../src/domain/renewal.ts'
+import type { RefreshOutcome } from '../../src/domain/provider.ts'
+import type { Failure } from '../../src/domain/renewal-outcome.ts'
+import { renewalTerms } from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import type { Token } from '../../src/domain/token.ts'
-import type { TokenWords } from '../support/domain.ts'
-import { inSeconds, NOON, tokenOf, ZOHO } from '../support/domain.ts'
-
-const ACME: Provider = { ...ZOHO, name: 'acme', limit: null }
-/** The answer comes a while after the claim. */
-const ANSWERED = inSeconds(3)
-
-function claimOf(words: Partial<TokenWords> = {}): Claim {
-  const token = tokenOf({
-    id: 'token-1',
-    clientId: 'client',
-    clientSecret: 'secret',
-    refreshToken: 'refresh-1',
-    accessToken: 'access-1',
-    expiresAt: inSeconds(-1),
-    lifetimeSeconds: 3600,
-    renewals: [NOON],
-    fence: 1,
-    ...words,
-  })
-  return { token, fence: token.fence, claimedAt: NOON, leaseSeconds: 25 }
-}
-
-function settle(
-  outcome: RefreshOutcome,
-  options: { claim?: Claim; provider?: Provider; chance?: number } = {},
-) {
-  const { claim = claimOf(), provider = ZOHO, chance = 0.5 } = options
-  return settlementOf(claim, outcome, provider, ANSWERED, { marginSeconds: 600, random: () => chance })
-}
-
-const RENEWED: RefreshOutcome = {
-  kind: 'renewed',
-  accessToken: new Secret('access-2'),
-  expiresInSeconds: 3600,
-  refreshToken: null,
-  tokenType: 'Bearer',
-  scope: null,
-  apiDomain: null,
-}
-
-const secondsAfter = (at: Date | null, from = ANSWERED) => ((at?.getTime() ?? NaN) - from.getTime()) / 1000
+import { inSeconds, NOON, ZOHO } from '../support/domain.ts'
+import { ACME, ANSWERED, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
 
 describe('a renewal that succeeds', () => {
   test('counts the expiry from the claim, not from the receipt of the answer', () => {
@@ -108,10 +68,25 @@ describe('a renewal that succeeds', () => {
 })
 
 describe('a renewal that fails', () => {
-  const FAILURES: [Exclude<RefreshOutcome, { kind: 'renewed' }>, string, Token['status'], string][] = [
+  const FAILURES: [Failure, string, Token['status'], string][] = [
     [{ kind: 'dead', error: 'invalid_code' }, 'reauth_required', 'reauth_required', 'sign in again'],
     [{ kind: 'data_centre_unknown', error: 'invalid_code' }, 'data_centre_unknown', 'failing', 'api_domain'],
-    [{ kind: 'misconfigured', error: 'invalid_client' }, 'client_refused', 'failing', 'client_secret'],
+    [
+      { kind: 'data_centre_unknown', error: 'unknown_api_domain' },
+      'data_centre_unknown',
+      'failing',
+      "no data centre has the token's api_domain",
+    ],
+    [{ kind: 'client_refused', error: 'invalid_client' }, 'client_refused', 'failing', 'client_secret'],
+    [{ kind: 'misconfigured', error: 'invalid_scope' }, 'client_refused', 'failing', 'invalid_scope'],
+    [
+      { kind: 'paused', error: 'client_refused', seconds: 60 },
+      'client_refused',
+      'failing',
+      'force a refresh',
+    ],
+    [{ kind: 'paused', error: 'mass_failure', seconds: 60 }, 'mass_failure', 'failing', 'many users'],
+    [{ kind: 'mass_failure', error: 'invalid_grant', seconds: 60 }, 'mass_failure', 'failing', 'many users'],
     [
       { kind: 'throttled', error: 'Access Denied', retryAfterSeconds: null },
       'provider_throttled',
@@ -127,11 +102,9 @@ describe('a renewal that fails', () => {
     expect(token.status).toBe(status)
     expect(token.lastError).toMatchObject({ code, at: ANSWERED, attempts: 1 })
     expect(token.lastError?.detail).toContain(hint)
-    expect(event).toEqual({
-      type: 'renewal.failed',
-      actor: 'refresher',
-      facts: { code, error: outcome.error, attempts: 1 },
-    })
+    const facts = { fence: 1, claimed_at: NOON.toISOString(), code, error: outcome.error, attempts: 1 }
+    expect(event).toMatchObject({ type: 'renewal.failed', actor: 'refresher', facts })
+    expect(event.facts?.['retry_at']).toBe(token.retryAt?.toISOString())
   })
 
   test.each(FAILURES)('takes nothing of the token away: %o', (outcome) => {
@@ -187,13 +160,20 @@ describe('a renewal that fails', () => {
     },
   )
 
-  test.each(['misconfigured', 'data_centre_unknown'] as const)(
+  test.each(['client_refused', 'misconfigured', 'data_centre_unknown'] as const)(
     'is tried again every 15 to 30 minutes where somebody has to mend something: %s',
     (kind) => {
       expect(secondsAfter(settle({ kind, error: 'x' }, { chance: 0 }).token.refreshDueAt)).toBe(900)
       expect(secondsAfter(settle({ kind, error: 'x' }, { chance: 0.999 }).token.retryAt)).toBeCloseTo(1799, 0)
     },
   )
+
+  test('waits for as long as a provider that is unavailable asks for', () => {
+    const outcome = { kind: 'unavailable', error: 'http_503', sent: true, retryAfterSeconds: 120 } as const
+    const { token } = settle(outcome, { chance: 0.5 })
+    expect(secondsAfter(token.retryAt)).toBe(120)
+    expect(secondsAfter(token.refreshDueAt)).toBeCloseTo(126)
+  })
 
   test('is a free retry where the request was not sent: the provider has not counted it', () => {
     const claim = claimOf({ renewals: [inSeconds(-100), NOON] })

@@ -114,11 +114,13 @@ test('a row that somebody holds is passed over, and moved once it is free', asyn
   const replica = await start()
   for (let index = 0; index < 10; index += 1) await save(replica, index)
   const gate = new EventEmitter()
-  const released = once(gate, 'release')
+  const [held, released] = [once(gate, 'hold'), once(gate, 'release')]
   const holding = pool.db.transaction().execute(async (trx) => {
     await trx.selectFrom('tokens').select('id').where('id', '=', 't-4').forUpdate().execute()
+    gate.emit('hold')
     await released
   })
+  await held
   const rotated = rotate()
   await until(
     async () =>

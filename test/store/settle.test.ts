@@ -121,7 +121,7 @@ describe('an answer that comes too late is recorded and dropped', () => {
     const late = await claimed()
     await storage.age(ID, 26)
     const taken = await claimed(await storage.replica())
-    expect(await replica.settle(late, renewed('access-late', 'refresh-late'))).toBeNull()
+    expect(await replica.settle(late, renewed('access-late'))).toBeNull()
     expect(await lastEvent()).toBe('renewal.dropped')
     expect((await replica.read(ID)).leaseUntil).toEqual(taken.token.leaseUntil)
     await replica.settle(taken, renewed('access-2'))
@@ -134,6 +134,46 @@ describe('an answer that comes too late is recorded and dropped', () => {
     await replica.settle(await claimed(), renewed('access-2', 'refresh-2'))
     expect(await replica.settle(late, outcome)).toBeNull()
     expect(await replica.read(ID)).toMatchObject({ status: 'active', lastError: null })
+  })
+})
+
+describe('the successor of the refresh token that is still stored is kept, however late', () => {
+  test('after a take-over, whose lease goes on, and whose own successor is the later one', async () => {
+    const late = await claimed()
+    await storage.age(ID, 26)
+    const taken = await claimed()
+    expect(await replica.settle(late, renewed('access-late', 'refresh-late'))).not.toBeNull()
+    const kept = await replica.read(ID)
+    expect(kept).toMatchObject({ status: 'active', lostAt: null, leaseUntil: taken.token.leaseUntil })
+    expect([await accessOf(), await refreshOf()]).toEqual(['access-late', 'refresh-late'])
+    await replica.settle(taken, renewed('access-2', 'refresh-2'))
+    expect([await accessOf(), await refreshOf()]).toEqual(['access-2', 'refresh-2'])
+  })
+
+  test.each([DEAD, DOWN])('before or after its peer hears %o', async (outcome) => {
+    for (const isFirst of [true, false]) {
+      await storage.database.query('delete from tokens')
+      await replica.save(TOKEN)
+      const late = await claimed()
+      await storage.age(ID, 26)
+      const taken = await claimed()
+      if (!isFirst) await replica.settle(taken, outcome)
+      await replica.settle(late, renewed('access-late', 'refresh-late'))
+      if (isFirst) expect(await replica.settle(taken, outcome)).toBeNull()
+      expect([await accessOf(), await refreshOf()]).toEqual(['access-late', 'refresh-late'])
+      const after = await replica.read(ID)
+      expect(after).toMatchObject({ status: 'active', lastError: null, lostAt: null, leaseUntil: null })
+      expect(after.refreshDueAt).not.toBeNull()
+    }
+  })
+
+  test('but not after a peer has stored its own', async () => {
+    const late = await claimed()
+    await storage.age(ID, 26)
+    await replica.settle(await claimed(), renewed('access-2', 'refresh-2'))
+    expect(await replica.settle(late, renewed('access-late', 'refresh-late'))).toBeNull()
+    expect([await accessOf(), await refreshOf()]).toEqual(['access-2', 'refresh-2'])
+    expect(await lastEvent()).toBe('renewal.dropped')
   })
 })
 

@@ -15,8 +15,21 @@ export interface GrantPolicy {
 }
 
 export type Verdict =
-  | { error: 'invalid_code' | 'invalid_client' | 'invalid_client_secret' | 'throttled' }
+  | {
+      error:
+        'invalid_code' | 'invalid_client' | 'invalid_redirect_uri' | 'invalid_client_secret' | 'throttled'
+    }
   | { accessToken: string; refreshToken?: string }
+
+interface Code {
+  clientId: string
+  user: ZohoUser
+  /** The refresh token that it was traded for, once. */
+  tradedFor: string | null
+  /** What the exchange must bring, as the request for the code said. */
+  redirectUrl: string | null
+  verifier: string | null
+}
 
 interface Family {
   clientId: string
@@ -33,7 +46,7 @@ const token = (prefix: string) =>
 export class ZohoGrants {
   readonly policy: GrantPolicy = { lifetimeSeconds: 3600, rotates: false, limit: null }
   readonly #clients = new Map<string, string>()
-  readonly #codes = new Map<string, { clientId: string; user: ZohoUser }>()
+  readonly #codes = new Map<string, Code>()
   readonly #families = new Map<string, Family>()
   readonly #accessTokens = new Map<string, { user: ZohoUser; expiresAtMs: number }>()
 
@@ -41,10 +54,19 @@ export class ZohoGrants {
     this.#clients.set(id, secret)
   }
 
-  createCode(clientId: string, user: ZohoUser): string {
+  createCode(
+    clientId: string,
+    user: ZohoUser,
+    bound: Partial<Pick<Code, 'redirectUrl' | 'verifier'>> = {},
+  ): string {
     const code = token('1000')
-    this.#codes.set(code, { clientId, user })
+    this.#codes.set(code, { clientId, user, tradedFor: null, redirectUrl: null, verifier: null, ...bound })
     return code
+  }
+
+  /** Does this refresh token still work? */
+  isLive(refreshToken: string): boolean {
+    return this.#families.get(refreshToken)?.current === refreshToken
   }
 
   createRefreshToken(clientId: string, user: ZohoUser): string {
@@ -66,14 +88,22 @@ export class ZohoGrants {
     return known !== undefined && known.expiresAtMs > Date.now() ? known.user : null
   }
 
-  exchange(clientId: string, secret: string, code: string): Verdict {
-    const refusal = this.#refusalOf(clientId, secret)
+  /** A code that comes a second time kills what it was traded for, as RFC 6749 (4.1.2) wants it. */
+  exchange(form: URLSearchParams): Verdict {
+    const clientId = form.get('client_id') ?? ''
+    const refusal = this.#refusalOf(clientId, form.get('client_secret') ?? '')
     if (refusal !== null) return { error: refusal }
-    const known = this.#codes.get(code)
-    this.#codes.delete(code)
+    const known = this.#codes.get(form.get('code') ?? '')
     if (known?.clientId !== clientId) return { error: 'invalid_code' }
-    const refreshToken = this.createRefreshToken(clientId, known.user)
-    return { accessToken: this.#issue(known.user), refreshToken }
+    if (known.redirectUrl !== form.get('redirect_uri') && known.redirectUrl !== null)
+      return { error: 'invalid_redirect_uri' }
+    if (known.verifier !== form.get('code_verifier')) return { error: 'invalid_code' }
+    if (known.tradedFor !== null) {
+      this.revoke(known.tradedFor)
+      return { error: 'invalid_code' }
+    }
+    known.tradedFor = this.createRefreshToken(clientId, known.user)
+    return { accessToken: this.#issue(known.user), refreshToken: known.tradedFor }
   }
 
   refresh(clientId: string, secret: string, refreshToken: string): Verdict {

@@ -19,7 +19,9 @@ export type Trouble =
   | 'no_expires_in'
   /** Answers as usual, but late. */
   | { delayMs: number }
-  | { status: number; body: string }
+  /** Does as it is asked, but its answer never comes. */
+  | 'unheard'
+  | { status: number; body: string; delayMs?: number }
 
 const ACCESS_DENIED = {
   error: 'Access Denied',
@@ -39,13 +41,14 @@ export function refuse(response: ServerResponse, error: string): void {
 /** Makes trouble on the wire; false where the usual answer is still to be sent. */
 export function makeTrouble(response: ServerResponse, trouble: Trouble): boolean {
   if (typeof trouble === 'object') {
-    if ('delayMs' in trouble) return false
+    if (!('status' in trouble)) return false
     response.writeHead(trouble.status).end(trouble.body)
     return true
   }
   switch (trouble) {
     case 'expires_in_sec':
     case 'no_expires_in':
+    case 'unheard':
       return false
     case 'hang':
       return true

@@ -23,6 +23,8 @@ export interface ZohoCall {
   token: string | null
   /** Whose access token an API call brought; null for one that is no good. */
   user: string | null
+  /** The names of the fields of the form, in order. */
+  fields: string[]
 }
 
 const SDK_AGENT = /\bgot\b|python/i
@@ -100,7 +102,8 @@ export class FakeZoho {
     for (const [name, value] of url.searchParams) form.set(name, value)
     const call = this.#note(request, url.pathname, form)
     const trouble = this.#nextTrouble(call.kind)
-    if (trouble !== null && typeof trouble === 'object' && 'delayMs' in trouble) await pause(trouble.delayMs)
+    if (trouble !== null && typeof trouble === 'object' && 'delayMs' in trouble)
+      await pause(trouble.delayMs ?? 0)
     if (trouble !== null && makeTrouble(response, trouble)) return
     if (call.kind === 'exchange' || call.kind === 'refresh')
       this.#answerToken(response, call.kind, form, trouble)
@@ -115,7 +118,7 @@ export class FakeZoho {
     const token = form.get('refresh_token') ?? form.get('code') ?? form.get('token') ?? bearer
     const user = bearer === null ? null : (this.grants.userOf(bearer)?.email ?? null)
     const by = SDK_AGENT.test(userAgent) ? 'sdk' : 'vault'
-    const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, user }
+    const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, user, fields: [...form.keys()] }
     this.calls.push(call)
     return call
   }
@@ -136,8 +139,9 @@ export class FakeZoho {
     const [id, secret] = [form.get('client_id') ?? '', form.get('client_secret') ?? '']
     const verdict =
       kind === 'exchange'
-        ? this.grants.exchange(id, secret, form.get('code') ?? '')
+        ? this.grants.exchange(form)
         : this.grants.refresh(id, secret, form.get('refresh_token') ?? '')
+    if (trouble === 'unheard') return
     if ('error' in verdict) {
       refuse(response, verdict.error)
       return

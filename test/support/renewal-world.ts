@@ -15,7 +15,12 @@ function providersAt(url: string, zoho: object = {}, acme: object = {}): object 
   return {
     providers: [
       { name: 'zoho', default_data_centre: 'stand-in', data_centres: [site], ...zoho },
-      { name: 'acme', token_url: `${url}/oauth/v2/token`, ...acme },
+      {
+        name: 'acme',
+        token_url: `${url}/oauth/v2/token`,
+        revoke_url: `${url}/oauth/v2/token/revoke`,
+        ...acme,
+      },
     ],
   }
 }
@@ -69,6 +74,8 @@ export class RenewalWorld {
   /** Forgets tokens, requests and trouble. */
   async reset(): Promise<void> {
     await this.database.query('delete from tokens')
+    await this.database.query('delete from clients')
+    await this.database.query('delete from exchanges')
     this.zoho.recover()
     this.zoho.calls.length = 0
     Object.assign(this.zoho.grants.policy, { lifetimeSeconds: 3600, rotates: false, limit: null })

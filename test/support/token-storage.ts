@@ -34,7 +34,7 @@ export interface Replica {
 export interface TokenStorage {
   database: TestDatabase
   namespaceId: string
-  replica(): Promise<Replica>
+  replica(owner?: string): Promise<Replica>
   /** Moves all that has happened to a token into the past. */
   age(id: string, seconds: number): Promise<void>
   /** Stores bare tokens by one statement: provider zoho, expired, due for as many seconds as their number. */
@@ -58,17 +58,20 @@ export async function openStorage(): Promise<TokenStorage> {
   return {
     database,
     namespaceId,
-    replica: async () => {
+    replica: async (owner = 'replica') => {
       const db = connect()
       const keyring = createKeyring(createDataKeyStore(db), master, Date.now)
       await keyring.keysOf(namespaceId)
-      return replicaOf(createPostgresTokenStore(db, connect(), keyring), namespaceId)
+      return replicaOf(
+        createPostgresTokenStore({ callers: db, renewals: connect(), keyring, owner }),
+        namespaceId,
+      )
     },
     async age(id, seconds) {
       const back = `- interval '${seconds} seconds'`
       await database.query(
         `update tokens set refresh_due_at = refresh_due_at ${back}, retry_at = retry_at ${back},
-          lease_until = lease_until ${back}, refreshed_at = refreshed_at ${back}, expires_at = expires_at ${back},
+          lease_until = lease_until ${back}, claimed_at = claimed_at ${back}, refreshed_at = refreshed_at ${back}, expires_at = expires_at ${back},
           renewals = array(select claimed ${back} from unnest(renewals) as claimed) where id = $1`,
         [id],
       )
@@ -110,17 +113,20 @@ function replicaOf(store: TokenStore, namespaceId: string): Replica {
       return (await store.save(namespaceId, save, plan)).plan.token
     },
     claim: async (id, forced = false, provider = ZOHO) =>
-      store.claim(await read(id), renewalTerms(provider), forced),
+      store.claim(await read(id), renewalTerms(provider), { forced, takeOver: true }),
     settle: (claim, outcome, provider = ZOHO) =>
       store.settle(claim, settlementOf(claim, outcome, provider, claim.claimedAt, POLICY)),
   }
 }
 
+const unexpected = () => Promise.reject(new Error('no test of the storage sends a request'))
 const PROVIDERS: Providers = {
   find: (name) => (name === 'zoho' ? ZOHO : null),
   all: () => [ZOHO],
   apiDomains: () => null,
-  refresh: () => Promise.reject(new Error('no test of the storage sends a request')),
+  refresh: unexpected,
+  exchange: unexpected,
+  revoke: unexpected,
 }
 
 /** A renewal that brought this access token, and perhaps a new refresh token. */

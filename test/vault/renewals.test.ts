@@ -3,6 +3,7 @@ import type { Provider, Providers, RefreshOutcome } from '../../src/domain/provi
 import type { Claim } from '../../src/domain/renewal.ts'
 import type { TokenStore } from '../../src/domain/token-store.ts'
 import type { TokenRef } from '../../src/domain/token.ts'
+import { createPlaces } from '../../src/vault/places.ts'
 import { createRefresher } from '../../src/vault/refresher.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
 import { NOON, tokenOf, ZOHO } from '../support/domain.ts'
@@ -16,17 +17,17 @@ function gate<Value>() {
 }
 
 const TOKEN = tokenOf({ id: 'token-1', clientId: 'client', refreshToken: 'refresh-1' })
-const CLAIM: Claim = { token: TOKEN, fence: 1, claimedAt: NOON, leaseSeconds: 25 }
+const CLAIM: Claim = { token: TOKEN, fence: 1, claimedAt: NOON, leaseSeconds: 25, forced: false, pause: null }
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20))
 
 /** Renewals over a storage and a provider whose every answer waits for the test. */
-function world() {
+function world(most = 8) {
   const [due, answer, stored] = [gate<Claim[]>(), gate<RefreshOutcome>(), gate<null>()]
   const happened: string[] = []
   const busy: TokenRef[][] = []
   const store: Partial<TokenStore> = {
-    claimDue: (_limit, _terms, held) => {
-      busy.push(held)
+    claimDue: (_terms, options) => {
+      busy.push(options.busy)
       happened.push('claim')
       return happened.filter((what) => what === 'claim').length === 1 ? due.passed : Promise.resolve([])
     },
@@ -34,12 +35,14 @@ function world() {
       happened.push('claim one')
       return Promise.resolve(CLAIM)
     },
+    extend: () => Promise.resolve(),
     settle: async (_claim, { token }) => {
       await stored.passed
       happened.push('stored')
       return token
     },
   }
+  const unexpected = () => Promise.reject(new Error('no renewal asks for this'))
   const providers: Providers = {
     find: (): Provider => ZOHO,
     all: () => [ZOHO],
@@ -48,15 +51,23 @@ function world() {
       happened.push('sent')
       return answer.passed
     },
+    exchange: unexpected,
+    revoke: unexpected,
   }
   const silent = () => undefined
-  const observer = { renewalSettled: silent, renewalNotStored: silent, refresherFailed: silent }
+  const observer = {
+    renewalSettled: silent,
+    clientPaused: silent,
+    renewalNotStored: silent,
+    refresherFailed: silent,
+  }
   const renewals = createRenewals({
     store: store as TokenStore,
     providers,
     policy: { marginSeconds: 600, random: () => 0.5 },
     clock: { monotonicMs: () => 0, sleep: () => turn() as Promise<void> },
     observer,
+    places: createPlaces(most),
   })
   return { due, answer, stored, happened, busy, renewals, observer }
 }
@@ -64,7 +75,7 @@ function world() {
 describe('a stop', () => {
   test('waits for a claim that is being made, and for what comes of it', async () => {
     const { due, answer, stored, happened, renewals } = world()
-    void renewals.renewDue(1)
+    void renewals.renewDue()
     const closed = renewals.close().then(() => happened.push('closed'))
     due.open([CLAIM])
     await turn()
@@ -79,7 +90,7 @@ describe('a stop', () => {
   test('lets nothing be claimed any more', async () => {
     const { happened, renewals } = world()
     await renewals.close()
-    expect(await renewals.renewDue(1)).toBe(0)
+    expect(await renewals.renewDue()).toBe(false)
     await expect(renewals.renew(TOKEN, ZOHO, true)).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(happened).toEqual([])
   })
@@ -88,15 +99,13 @@ describe('a stop', () => {
 test('callers of a token that the refresher renews share its one request', async () => {
   const { due, answer, stored, happened, renewals } = world()
   due.open([CLAIM])
-  expect(await renewals.renewDue(1)).toBe(1)
-  expect(renewals.inFlight()).toBe(1)
+  await renewals.renewDue()
   const callers = [true, false].map((forced) => renewals.renew(TOKEN, ZOHO, forced))
   answer.open(renewed('access-2'))
   stored.open(null)
   const tokens = (await Promise.all(callers)).map((renewal) => renewal?.token.accessToken?.reveal())
   expect(tokens).toEqual(['access-2', 'access-2'])
   expect(happened).toEqual(['claim', 'sent', 'stored'])
-  expect(renewals.inFlight()).toBe(0)
 })
 
 test('many callers of a token ask the storage once', async () => {
@@ -111,16 +120,16 @@ test('many callers of a token ask the storage once', async () => {
 test('a token whose answer is not yet stored is named to the storage as busy', async () => {
   const { due, busy, renewals } = world()
   due.open([CLAIM])
-  await renewals.renewDue(1)
-  await renewals.renewDue(1)
+  await renewals.renewDue()
+  await renewals.renewDue()
   expect(busy).toEqual([[], [TOKEN]])
 })
 
 describe('the refresher', () => {
   test('asks for no more than there are free places, and for nothing where there is none', async () => {
-    const { due, answer, stored, happened, renewals, observer } = world()
+    const { due, answer, stored, happened, renewals, observer } = world(1)
     due.open([CLAIM])
-    const refresher = createRefresher({ renewals, observer, concurrency: 1 })
+    const refresher = createRefresher({ renewals, observer })
     refresher.start()
     await expect.poll(() => happened).toContain('sent')
     for (let turns = 0; turns < 5; turns += 1) await turn()
@@ -138,12 +147,12 @@ describe('the refresher', () => {
       ...world().renewals,
       renewDue: () => {
         asked += 1
-        return asked < 3 ? Promise.reject(new Error('away')) : Promise.resolve(0)
+        return asked < 3 ? Promise.reject(new Error('away')) : Promise.resolve(false)
       },
     }
     const told: unknown[] = []
     const observer = { ...world().observer, refresherFailed: (error: unknown) => void told.push(error) }
-    const refresher = createRefresher({ renewals, observer, concurrency: 1 })
+    const refresher = createRefresher({ renewals, observer })
     refresher.start()
     await expect.poll(() => asked, { timeout: 5000 }).toBeGreaterThanOrEqual(3)
     refresher.stop()

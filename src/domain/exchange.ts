@@ -1,0 +1,102 @@
+import { VaultError } from './errors.ts'
+import type { Event } from './event.ts'
+import type { Provider, RefreshOutcome, RenewedOutcome } from './provider.ts'
+import { providerError } from './provider-error.ts'
+import type { SaveRequest } from './save.ts'
+import type { Secret } from './secret.ts'
+import type { Token } from './token.ts'
+
+/** An authorization code, and what it was given for. */
+export interface ExchangeOrder {
+  provider: string
+  clientId: string
+  clientSecret: Secret | null
+  grantToken: Secret
+  /** RFC 7636. */
+  codeVerifier: Secret | null
+  redirectUrl: string | null
+  userName: string | null
+  apiDomain: string | null
+}
+
+/** By which an exchange is known: whoever asks for the same one waits for it. */
+export interface CodeRef {
+  namespaceId: string
+  provider: string
+  clientId: string
+  grantToken: Secret
+}
+
+/** The right to trade one code. It is committed before the code is spent. */
+export interface CodeClaim {
+  code: CodeRef
+  fence: number
+  /** The storage's clock at the claim: the expiry counts from here. */
+  claimedAt: Date
+  leaseSeconds: number
+  /** An earlier attempt may have spent the code, and nobody has its answer. */
+  uncertain: boolean
+}
+
+/** Keeps the codes that are being traded, so that each makes one request, on whichever replica it is asked for. */
+export interface CodeStore {
+  /** Null while another claim of the same code holds. */
+  claim(code: CodeRef, leaseSeconds: number): Promise<CodeClaim | null>
+  /** How the claim in one's way stands; null where it has ended without a word, or with a token. */
+  read(code: CodeRef): Promise<'under_way' | VaultError | null>
+  /** Keeps a failure for those who wait for it. `uncertain`: the code may be spent all the same. */
+  fail(claim: CodeClaim, failure: VaultError, uncertain: boolean, event: Event): Promise<void>
+  /** The token is stored: nothing of the code is kept beside it. */
+  end(claim: CodeClaim): Promise<void>
+}
+
+/** Has the code been traded for this token? A save may have brought a code that nobody has traded yet. */
+export function isTraded({ refreshToken, accessToken }: Token): boolean {
+  return refreshToken !== null || accessToken !== null
+}
+
+/** What a code was traded for, to be merged as any save. */
+export function saveOfExchange(
+  order: ExchangeOrder,
+  { claimedAt }: CodeClaim,
+  outcome: RenewedOutcome,
+): SaveRequest {
+  const { expiresInSeconds } = outcome
+  return {
+    id: null,
+    provider: order.provider,
+    userName: order.userName,
+    clientId: order.clientId,
+    clientSecret: order.clientSecret,
+    grantToken: order.grantToken,
+    refreshToken: outcome.refreshToken,
+    accessToken: outcome.accessToken,
+    tokenType: outcome.tokenType,
+    scope: outcome.scope,
+    redirectUrl: order.redirectUrl,
+    apiDomain: outcome.apiDomain ?? order.apiDomain,
+    expiresAt: expiresInSeconds === null ? null : new Date(claimedAt.getTime() + expiresInSeconds * 1000),
+    expiresInSeconds: null,
+  }
+}
+
+export type ExchangeFailure = Exclude<RefreshOutcome, RenewedOutcome>
+
+/** The failure of an exchange, as its callers are told. */
+export function exchangeError(outcome: ExchangeFailure, provider: Provider, uncertain: boolean): VaultError {
+  if (outcome.kind !== 'dead' && outcome.kind !== 'data_centre_unknown') {
+    return providerError('The exchange failed', outcome, provider)
+  }
+  const said = `The provider refused the authorization code (${outcome.error})`
+  if (uncertain) {
+    const lost = 'An earlier attempt may have spent it, and its outcome was lost: let the user sign in again.'
+    return new VaultError('grant_refused', `${said}. ${lost}`)
+  }
+  if (outcome.kind === 'dead') return new VaultError('grant_refused', `${said}: let the user sign in again.`)
+  return new VaultError('grant_refused', `${said}, and no api_domain says whose data centre gave it.`)
+}
+
+/** May a failed attempt have spent the code? */
+export function mayHaveSpent(outcome: ExchangeFailure): boolean {
+  return outcome.kind === 'nonsense' || (outcome.kind === 'unavailable' && outcome.sent)
+}

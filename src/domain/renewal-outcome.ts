@@ -1,0 +1,14 @@
+import type { RefreshOutcome, RenewedOutcome } from './provider.ts'
+
+/** What came of a claim: the provider's answer, or why it was not asked, or not believed. */
+export type RenewalOutcome = RefreshOutcome | BrakedOutcome
+
+/** `paused`: nothing was sent. `mass_failure`: too many tokens of this client die to believe that this one is dead. */
+interface BrakedOutcome {
+  kind: 'paused' | 'mass_failure'
+  error: string
+  /** How long the client is left alone. */
+  seconds: number
+}
+
+export type Failure = Exclude<RenewalOutcome, RenewedOutcome>

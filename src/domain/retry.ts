@@ -1,0 +1,65 @@
+import type { Provider } from './provider.ts'
+import type { Failure } from './renewal-outcome.ts'
+
+/** Seconds until the refresher, and until a caller who asks, may try again. */
+export interface RetryDelays {
+  refresherSeconds: number
+  callerSeconds: number
+}
+
+const BACKOFF_SECONDS = { base: 2, most: 300 }
+const SLOW_RETRY_SECONDS = 900
+const THROTTLE_SECONDS = 60
+/** A caller who waits for an expired token may try more often than the refresher, which has all tokens to think of. */
+const CALLER_RETRY_SECONDS = 2
+/** A caller may look this often whether a client is still paused. */
+const PAUSE_LOOK_SECONDS = 30
+/** Tokens that waited for a client to be used again are spread over this part of the wait. */
+const PAUSE_JITTER = 1 / 10
+
+interface Attempt {
+  provider: Provider
+  /** Failures in a row, this one included. */
+  attempts: number
+  /** Seconds since which nobody knows what came of a renewal; null where all is known. */
+  lostSeconds: number | null
+}
+
+export function retryDelays(failure: Failure, attempt: Attempt, random: () => number): RetryDelays {
+  const { provider, attempts, lostSeconds } = attempt
+  switch (failure.kind) {
+    case 'throttled': {
+      const seconds = failure.retryAfterSeconds ?? provider.limit?.windowSeconds ?? THROTTLE_SECONDS
+      return { refresherSeconds: seconds * (1 + random() / 10), callerSeconds: seconds }
+    }
+    case 'paused':
+    case 'mass_failure': {
+      const refresherSeconds = failure.seconds * (1 + random() * PAUSE_JITTER)
+      return { refresherSeconds, callerSeconds: Math.min(failure.seconds, PAUSE_LOOK_SECONDS) }
+    }
+    case 'client_refused':
+    case 'misconfigured':
+    case 'data_centre_unknown': {
+      const seconds = slowRetrySeconds(random)
+      return { refresherSeconds: seconds, callerSeconds: seconds }
+    }
+    default: {
+      const asked = failure.kind === 'unavailable' ? failure.retryAfterSeconds : undefined
+      if (asked !== undefined) return { refresherSeconds: asked * (1 + random() / 10), callerSeconds: asked }
+      const seconds = random() * backoffCeiling(attempts, provider.reuseGraceSeconds, lostSeconds)
+      return { refresherSeconds: seconds, callerSeconds: Math.min(seconds, CALLER_RETRY_SECONDS) }
+    }
+  }
+}
+
+/** How long a client is left alone that the provider refuses, or whose tokens die in masses. */
+export function slowRetrySeconds(random: () => number): number {
+  return SLOW_RETRY_SECONDS * (1 + random())
+}
+
+/** Exponential, with full jitter; where an answer was lost, soon enough for what is left of the provider's grace. */
+function backoffCeiling(attempts: number, graceSeconds: number, lostSeconds: number | null): number {
+  const ceiling = Math.min(BACKOFF_SECONDS.most, BACKOFF_SECONDS.base * 2 ** Math.min(attempts, 30))
+  const graceLeft = lostSeconds === null ? 0 : graceSeconds - lostSeconds
+  return graceLeft > 0 ? Math.min(ceiling, graceLeft / 3) : ceiling
+}

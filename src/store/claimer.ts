@@ -1,0 +1,9 @@
+import type { Keyring } from '../domain/keyring.ts'
+import type { Db } from './database.ts'
+
+/** What a replica claims with: its storage, and the name under which the others know it. */
+export interface Claimer {
+  db: Db
+  keyring: Keyring
+  owner: string
+}

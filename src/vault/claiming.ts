@@ -1,0 +1,72 @@
+import type { Provider } from '../domain/provider.ts'
+import type { Claim } from '../domain/renewal.ts'
+import { renewalTerms } from '../domain/renewal.ts'
+import type { DueTerms } from '../domain/token-store.ts'
+import type { Token, TokenRef } from '../domain/token.ts'
+import { createHeadStart } from './head-start.ts'
+import type { Places } from './places.ts'
+import type { RenewalParts } from './renew-token.ts'
+
+/** A claim, with a place taken for it. */
+export interface Claimed {
+  claim: Claim
+  provider: Provider
+  /** The monotonic moment before the claim was asked for. */
+  startedMs: number
+}
+
+/** Makes claims, each with a place for its renewal. */
+export interface Claiming {
+  /** Null where the storage, or `isWanted` once there is a place, says no. */
+  one(token: Token, provider: Provider, forced: boolean, isWanted: () => boolean): Promise<Claimed | null>
+  /** As many as there are places; `more` says that there may be others by now. */
+  due(busy: TokenRef[]): Promise<{ claimed: Claimed[]; more: boolean }>
+}
+
+export function createClaiming(
+  parts: Pick<RenewalParts, 'store' | 'providers' | 'clock'>,
+  places: Places,
+): Claiming {
+  const { store, providers, clock } = parts
+  const headStart = createHeadStart(clock)
+
+  return {
+    async one(token, provider, forced, isWanted) {
+      await places.take(provider.name)
+      const startedMs = clock.monotonicMs()
+      let claim: Claim | null = null
+      try {
+        const options = { forced, takeOver: headStart.isOver() }
+        if (isWanted()) claim = await headStart.watch(store.claim(token, renewalTerms(provider), options))
+      } finally {
+        if (claim === null) places.give(provider.name)
+      }
+      return claim && { claim, provider, startedMs }
+    },
+    async due(busy) {
+      const reservation = places.reserve()
+      const terms = providers.all().map((provider) => ({
+        ...renewalTerms(provider),
+        places: reservation.of(provider.name),
+      }))
+      const startedMs = clock.monotonicMs()
+      let claims: Claim[] = []
+      try {
+        const options = { limit: reservation.total, busy, takeOver: headStart.isOver() }
+        if (reservation.total > 0) claims = await headStart.watch(store.claimDue(terms, options))
+      } finally {
+        reservation.keep(claims.map(({ token }) => token.provider))
+      }
+      const claimed = claims.flatMap((claim) => {
+        const provider = providers.find(claim.token.provider)
+        return provider === null ? [] : [{ claim, provider, startedMs }]
+      })
+      return { claimed, more: reservation.total === 0 || terms.some((term) => isFull(term, claims)) }
+    },
+  }
+}
+
+/** A provider has had all its places filled: who knows how many more of its tokens are due. */
+function isFull({ provider, places }: DueTerms, claims: Claim[]): boolean {
+  return places > 0 && claims.filter(({ token }) => token.provider === provider).length === places
+}

@@ -1,0 +1,102 @@
+import type { Caller } from '../domain/caller.ts'
+import { VaultError } from '../domain/errors.ts'
+import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
+import type { Provider, Providers } from '../domain/provider.ts'
+import { fullLeaseSeconds } from '../domain/renewal.ts'
+import { atMost, MOST_WAIT_MS } from './at-most.ts'
+import { checkApiDomain } from './plan-save.ts'
+import type { Exchanged, ExchangeParts, ExchangeTask } from './trade-code.ts'
+import { checkUser, findTraded, tradeCode } from './trade-code.ts'
+
+/** The exchanges of this replica: one of each code at a time. */
+export interface Exchanges {
+  /**
+   * Trades a code once, however many ask, on whichever replica: the others wait for its outcome. The work belongs to
+   * nobody: it goes on when the caller has left.
+   */
+  exchange(caller: Caller, order: ExchangeOrder): Promise<Exchanged>
+  /** Trades nothing any more; resolves when what was claimed is settled. */
+  close(): Promise<void>
+}
+
+const PEER_POLL_MS = 50
+
+export function createExchanges(parts: ExchangeParts): Exchanges {
+  const { codes, providers, clock, policy } = parts
+  /** Callers of one code share one attempt. */
+  const underWay = new Map<string, Promise<Exchanged>>()
+  let closed = false
+
+  /** Waits for the claim in one's way; with a failure it ends for all. */
+  const awaitPeer = async (code: CodeRef): Promise<void> => {
+    for (;;) {
+      if (closed) throw stopping()
+      const state = await codes.read(code)
+      if (state instanceof VaultError) throw state
+      if (state === null) return
+      await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
+    }
+  }
+  /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
+  const trade = async (task: ExchangeTask, code: CodeRef): Promise<Exchanged> => {
+    for (;;) {
+      const traded = await findTraded(parts, task)
+      if (traded !== null) return traded
+      const startedMs = clock.monotonicMs()
+      const claim = await codes.claim(code, fullLeaseSeconds(task.provider))
+      if (claim === null) {
+        await awaitPeer(code)
+        continue
+      }
+      const tradedMeanwhile = await findTraded(parts, task)
+      if (tradedMeanwhile === null) return tradeCode(parts, task, claim, startedMs)
+      await codes.end(claim)
+      return tradedMeanwhile
+    }
+  }
+  const share = (task: ExchangeTask): Promise<Exchanged> => {
+    const { provider, clientId, grantToken } = task.order
+    const code = { namespaceId: task.caller.namespaceId, provider, clientId, grantToken }
+    const key = JSON.stringify([code.namespaceId, provider, clientId, grantToken.reveal()])
+    const shared = underWay.get(key)
+    if (shared !== undefined) {
+      return shared.then((exchanged) => {
+        checkUser(exchanged.token, task.order)
+        return { ...exchanged, created: false }
+      })
+    }
+    if (closed) throw stopping()
+    const work = trade(task, code).finally(() => underWay.delete(key))
+    underWay.set(key, work)
+    return work
+  }
+
+  return {
+    async exchange(caller, order) {
+      const provider = knownProvider(providers, order)
+      const exchanged = await atMost(clock, MOST_WAIT_MS, share({ caller, order, provider }))
+      if (exchanged !== 'late') return exchanged
+      const detail =
+        'The provider has not answered in time. The exchange goes on: ask again with the same code.'
+      throw new VaultError('provider_unavailable', detail, { retryAfterSeconds: 1 })
+    },
+    async close() {
+      closed = true
+      while (underWay.size > 0) await Promise.allSettled(underWay.values())
+    },
+  }
+}
+
+function knownProvider(providers: Providers, { provider: name, apiDomain }: ExchangeOrder): Provider {
+  checkApiDomain(apiDomain, name, providers)
+  const provider = providers.find(name)
+  if (provider !== null) return provider
+  const known = providers.all().map((each) => each.name)
+  throw new VaultError('invalid_request', 'The provider is unknown.', {
+    errors: [{ pointer: '/provider', detail: `is not configured; known are ${known.join(', ')}` }],
+  })
+}
+
+function stopping(): VaultError {
+  return new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
+}

@@ -1,0 +1,68 @@
+/**
+ * The renewals that this replica may have under way at once. One provider has three quarters of the places at most, so
+ * that others renew on time while it hangs.
+ */
+export interface Places {
+  /** Takes all free places for as long as due tokens are looked for. */
+  reserve(): Reservation
+  /** Resolves with a place at this provider. Who waits is served in turn, before the next reservation. */
+  take(provider: string): Promise<void>
+  give(provider: string): void
+}
+
+interface Reservation {
+  total: number
+  /** How many of them may go to this provider. */
+  of(provider: string): number
+  /** Keeps one place for each provider named, and gives the others back. */
+  keep(providers: string[]): void
+}
+
+const SHARE = 3 / 4
+
+export function createPlaces(most: number): Places {
+  const mostOfOne = Math.max(1, Math.floor(most * SHARE))
+  const taken = new Map<string, number>()
+  const waiting: { provider: string; begin: () => void }[] = []
+  let free = most
+
+  const freeOf = (provider: string) => Math.min(free, mostOfOne - (taken.get(provider) ?? 0))
+  const change = (provider: string, count: number) => {
+    taken.set(provider, (taken.get(provider) ?? 0) + count)
+    free -= count
+  }
+  const serve = () => {
+    for (;;) {
+      const next = waiting.findIndex(({ provider }) => freeOf(provider) > 0)
+      const [served] = next < 0 ? [] : waiting.splice(next, 1)
+      if (served === undefined) return
+      change(served.provider, 1)
+      served.begin()
+    }
+  }
+  return {
+    reserve() {
+      const total = free
+      const limits = new Map(Array.from(taken.keys(), (provider) => [provider, freeOf(provider)]))
+      free = 0
+      return {
+        total,
+        of: (provider) => limits.get(provider) ?? Math.min(total, mostOfOne),
+        keep(providers) {
+          free += total
+          for (const provider of providers) change(provider, 1)
+          serve()
+        },
+      }
+    },
+    take: (provider) =>
+      new Promise((begin) => {
+        waiting.push({ provider, begin })
+        serve()
+      }),
+    give(provider) {
+      change(provider, -1)
+      serve()
+    },
+  }
+}

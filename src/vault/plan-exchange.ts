@@ -1,0 +1,29 @@
+import { isTraded } from '../domain/exchange.ts'
+import type { Candidate, SaveRequest } from '../domain/save.ts'
+import type { SavePlan } from '../domain/token-store.ts'
+import type { SaveOrder, SaveParts } from './plan-save.ts'
+import { planSave } from './plan-save.ts'
+
+/**
+ * What a code was traded for is merged as any save. Only whoever took over a lease that ran out may have stored a
+ * token for the same code: it stays, and the late answer is recorded and dropped.
+ */
+export function planExchange(parts: SaveParts, { caller, save }: Omit<SaveOrder, 'ifVersion'>) {
+  const { keyId: actor } = caller
+  const plan = planSave(parts, { caller, save, ifVersion: 'any' })
+  return (candidates: Candidate[], now: Date): SavePlan => {
+    const peer = candidates.find((candidate) => wasTraded(candidate, save))?.token
+    if (peer === undefined) {
+      const planned = plan(candidates, now)
+      return { ...planned, events: [...planned.events, { type: 'exchange.succeeded', actor }] }
+    }
+    // Where it is this very answer, an earlier try has committed it, unheard.
+    const isOurs = save.accessToken?.equals(peer.accessToken) === true
+    const events = isOurs ? [] : [{ type: 'exchange.dropped', actor } as const]
+    return { token: peer, replaces: peer, absorbed: null, events }
+  }
+}
+
+function wasTraded({ token, shares }: Candidate, { provider, clientId }: SaveRequest): boolean {
+  return shares.grant_token && token.provider === provider && token.clientId === clientId && isTraded(token)
+}

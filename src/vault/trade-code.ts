@@ -1,0 +1,155 @@
+import type { Caller } from '../domain/caller.ts'
+import type { Clock } from '../domain/clock.ts'
+import { VaultError } from '../domain/errors.ts'
+import type { CodeClaim, CodeStore, ExchangeOrder } from '../domain/exchange.ts'
+import { exchangeError, isTraded, mayHaveSpent, saveOfExchange } from '../domain/exchange.ts'
+import type { SchedulePolicy } from '../domain/life.ts'
+import type { ExchangeObserver } from '../domain/observer.ts'
+import type { ExchangeRequest, Provider, Providers, RenewedOutcome } from '../domain/provider.ts'
+import { ambiguousMatch, conflict } from '../domain/save.ts'
+import type { Reading, TokenStore } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
+import { userKeyOf } from '../domain/token.ts'
+import { planExchange } from './plan-exchange.ts'
+import { untilStored } from './until-stored.ts'
+
+export interface ExchangeParts {
+  codes: CodeStore
+  store: TokenStore
+  providers: Providers
+  policy: SchedulePolicy
+  clock: Clock
+  observer: ExchangeObserver
+}
+
+/** An exchange that a caller asks for. */
+export interface ExchangeTask {
+  caller: Caller
+  order: ExchangeOrder
+  provider: Provider
+}
+
+/** A token, and whether this very call has traded the code for it. */
+export type Exchanged = Reading & { created: boolean }
+
+/**
+ * The token that this code was traded for already; null where there is none.
+ * @throws VaultError `conflict` where it is another user's
+ */
+export async function findTraded(
+  { store }: ExchangeParts,
+  { caller, order }: ExchangeTask,
+): Promise<Exchanged | null> {
+  const criterion = { by: 'grant_token', token: order.grantToken } as const
+  const { tokens, now } = await store.findBy(caller.namespaceId, criterion, order)
+  const traded = tokens.filter(isTraded)
+  const [token] = traded
+  if (token === undefined) return null
+  if (traded.length > 1) throw ambiguousMatch(traded.map(({ id }) => id))
+  checkUser(token, order)
+  return { token, now, created: false }
+}
+
+/** @throws VaultError `conflict` where the token is of another user than the one named */
+export function checkUser(token: Token, { userName }: ExchangeOrder): void {
+  const isOthers =
+    userName !== null && token.userName !== null && userKeyOf(userName) !== userKeyOf(token.userName)
+  if (isOthers) throw conflict(token)
+}
+
+/**
+ * Sends a claimed code and stores what came of it: then, and only then, there is something to tell. No connection is
+ * held meanwhile. `startedMs` is the monotonic moment before the claim was asked for.
+ * @throws VaultError for what the provider, or the merge, refuses
+ */
+export async function tradeCode(
+  parts: ExchangeParts,
+  task: ExchangeTask,
+  claim: CodeClaim,
+  startedMs: number,
+): Promise<Exchanged> {
+  const { providers, clock, observer } = parts
+  const { provider, caller } = task
+  const outcome = await providers.exchange(requestOf(task, startedMs))
+  const ms = clock.monotonicMs() - startedMs
+  observer.exchangeSettled({
+    namespaceId: caller.namespaceId,
+    provider: provider.name,
+    outcome: outcome.kind,
+    ms,
+  })
+  if (outcome.kind === 'renewed') return keepToken(parts, task, claim, outcome)
+  const uncertain = claim.uncertain || mayHaveSpent(outcome)
+  const failure = exchangeError(outcome, provider, claim.uncertain)
+  return keepFailure(parts, task, claim, { failure, uncertain, error: outcome.error })
+}
+
+function requestOf({ order, provider }: ExchangeTask, startedMs: number): ExchangeRequest {
+  const { clientId, clientSecret, grantToken: code, codeVerifier, redirectUrl, apiDomain } = order
+  // What is sent by then has arrived before the lease, of two such times and 5 s, runs out.
+  const sendBeforeMs = startedMs + provider.timeoutSeconds * 1000
+  return {
+    provider: provider.name,
+    clientId,
+    clientSecret,
+    code,
+    codeVerifier,
+    redirectUrl,
+    apiDomain,
+    sendBeforeMs,
+  }
+}
+
+async function keepToken(
+  parts: ExchangeParts,
+  task: ExchangeTask,
+  claim: CodeClaim,
+  outcome: RenewedOutcome,
+): Promise<Exchanged> {
+  const { caller, order } = task
+  const save = saveOfExchange(order, claim, outcome)
+  const plan = planExchange(parts, { caller, save })
+  try {
+    const saved = await keep(parts, claim, () => parts.store.save(caller.namespaceId, save, plan))
+    await keep(parts, claim, () => parts.codes.end(claim))
+    return { token: saved.plan.token, now: saved.now, created: true }
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error
+    return keepFailure(parts, task, claim, { failure: error, uncertain: true, error: 'ok' })
+  }
+}
+
+interface Failed {
+  failure: VaultError
+  /** May the code be spent all the same? */
+  uncertain: boolean
+  /** What the provider answered. */
+  error: string
+}
+
+/** The failure is kept for those who wait. A refused code is looked up first: whoever took over may have won. */
+async function keepFailure(
+  parts: ExchangeParts,
+  task: ExchangeTask,
+  claim: CodeClaim,
+  { failure, uncertain, error }: Failed,
+): Promise<Exchanged> {
+  const isRefused = failure.code === 'grant_refused'
+  const traded = isRefused ? await keep(parts, claim, () => findTraded(parts, task)) : null
+  const { provider, clientId } = claim.code
+  const facts = { provider, client_id: clientId, code: failure.code, error }
+  const event = { type: 'exchange.failed', actor: task.caller.keyId, facts } as const
+  await keep(parts, claim, () => parts.codes.fail(claim, failure, uncertain, event))
+  if (traded !== null) return traded
+  throw failure
+}
+
+function keep<Result>(
+  { clock, policy, observer }: ExchangeParts,
+  { code: { namespaceId } }: CodeClaim,
+  store: () => Promise<Result>,
+): Promise<Result> {
+  return untilStored(clock, policy.random, store, (error) => {
+    observer.exchangeNotStored(namespaceId, error)
+  })
+}

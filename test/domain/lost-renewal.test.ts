@@ -1,0 +1,123 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { isMassFailure } from '../../src/domain/client.ts'
+import type { Provider } from '../../src/domain/provider.ts'
+import type { RenewalOutcome } from '../../src/domain/renewal-outcome.ts'
+import { renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
+import { inSeconds, NOON } from '../support/domain.ts'
+import { ACME, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
+
+describe('the lease and the gate', () => {
+  const rotating = (reuseGraceSeconds: number): Provider => ({
+    ...ACME,
+    rotates: 'always',
+    timeoutSeconds: 45,
+    reuseGraceSeconds,
+  })
+
+  test.each([
+    ['a provider that does not rotate', { ...ACME, reuseGraceSeconds: 10 }, 25, 10],
+    ['one that grants no reuse', rotating(0), 95, 45],
+    ['one that grants too little to be of use', rotating(5), 95, 45],
+    ['one that grants less than a full lease', rotating(10), 5, 2.5],
+    ['one that grants more', rotating(1800), 95, 45],
+  ])('of %s', (_whose, provider, leaseSeconds, gateSeconds) => {
+    expect(renewalTerms(provider).leaseSeconds).toBe(leaseSeconds)
+    expect(sendWithinSeconds(provider)).toBe(gateSeconds)
+  })
+
+  test('let a lost claim be found and replayed within the grace, and a request arrive within the lease', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 0, max: 4000 }), (timeout, grace) => {
+        const provider = { ...rotating(grace), timeoutSeconds: timeout }
+        const { leaseSeconds } = renewalTerms(provider)
+        const gate = sendWithinSeconds(provider)
+        expect(gate).toBeGreaterThan(0)
+        const isFound = leaseSeconds <= Math.max(grace / 2, 0)
+        const hasArrived = gate + timeout < leaseSeconds
+        expect(isFound || hasArrived).toBe(true)
+      }),
+    )
+  })
+})
+
+describe('an outcome that was lost', () => {
+  const STRICT: Provider = { ...ACME, rotates: 'always', timeoutSeconds: 45 }
+  const CUT: RenewalOutcome = { kind: 'unavailable', error: 'ECONNRESET', sent: true }
+  const GRACIOUS: Provider = { ...STRICT, reuseGraceSeconds: 30 }
+
+  test.each([
+    ['the connection broke after the request', STRICT, CUT, NOON],
+    ['the answer made no sense', STRICT, { kind: 'nonsense', error: 'not_json' }, NOON],
+    ['the request never left', STRICT, { ...CUT, sent: false }, null],
+    ['the provider throttled', STRICT, { kind: 'throttled', error: 'x', retryAfterSeconds: null }, null],
+    ['the provider does not rotate', ACME, CUT, null],
+  ] as [string, Provider, RenewalOutcome, Date | null][])('%s', (_why, provider, outcome, lostAt) => {
+    expect(settle(outcome, { provider }).token.lostAt).toEqual(lostAt)
+  })
+
+  test('is the reason that is given when the provider then refuses the refresh token', () => {
+    const claim = claimOf({ lostAt: inSeconds(-100) })
+    const { token } = settle({ kind: 'dead', error: 'invalid_grant' }, { claim, provider: STRICT })
+    expect(token).toMatchObject({ status: 'reauth_required', lastError: { code: 'reauth_required' } })
+    expect(token.lastError?.detail).toContain(`renewal of ${inSeconds(-100).toISOString()} was lost`)
+  })
+
+  test('is forgotten with the next success, and stays known through other failures', () => {
+    const claim = claimOf({ lostAt: inSeconds(-100) })
+    expect(settle(RENEWED, { claim, provider: STRICT }).token.lostAt).toBeNull()
+    expect(settle(CUT, { claim, provider: STRICT }).token.lostAt).toEqual(inSeconds(-100))
+  })
+
+  test('is asked for again within what is left of the grace, whatever the back-off says', () => {
+    const lastError = { code: 'provider_unavailable', detail: '', at: NOON, attempts: 12 } as const
+    const claim = claimOf({ lastError, lostAt: NOON })
+    const { token } = settle(CUT, { claim, provider: GRACIOUS, chance: 0.999 })
+    expect(secondsAfter(token.refreshDueAt)).toBeLessThan(9.01)
+    expect(
+      secondsAfter(settle(CUT, { claim, provider: STRICT, chance: 0.999 }).token.refreshDueAt),
+    ).toBeGreaterThan(200)
+  })
+})
+
+describe('the pause of a client', () => {
+  const PAUSE = { reason: 'client_refused', until: inSeconds(900) } as const
+
+  test('begins when the provider refuses it, or when its tokens die in masses', () => {
+    expect(settle({ kind: 'client_refused', error: 'invalid_client' }, { chance: 0 }).pause).toEqual({
+      reason: 'client_refused',
+      until: inSeconds(903),
+    })
+    const braked: RenewalOutcome = { kind: 'mass_failure', error: 'invalid_grant', seconds: 1000 }
+    expect(settle(braked, { chance: 0 }).pause).toEqual({ reason: 'mass_failure', until: inSeconds(1003) })
+  })
+
+  test('is lifted by a success, and by nothing else', () => {
+    const claim = { ...claimOf(), pause: PAUSE }
+    expect(settle(RENEWED, { claim }).pause).toBeNull()
+    expect(settle(RENEWED).pause).toBeUndefined()
+    for (const kind of ['dead', 'misconfigured', 'nonsense'] as const) {
+      expect(settle({ kind, error: 'x' }, { claim }).pause).toBeUndefined()
+    }
+  })
+
+  test('costs a token no attempt at the provider, and lets a caller look again within 30 s', () => {
+    const paused: RenewalOutcome = { kind: 'paused', error: 'client_refused', seconds: 900 }
+    const { token, pause } = settle(paused, { chance: 0.5 })
+    expect(token).toMatchObject({ status: 'failing', renewals: [] })
+    expect(secondsAfter(token.refreshDueAt)).toBeCloseTo(945)
+    expect(secondsAfter(token.retryAt)).toBe(30)
+    expect(pause).toBeUndefined()
+  })
+})
+
+test('a mass failure is more than 5 % of a client within the window, and 10 at least', () => {
+  const judge = (died: number, tokens: number) => isMassFailure({ died, tokens })
+  expect([judge(9, 9), judge(10, 10), judge(10, 199), judge(10, 200), judge(51, 1000)]).toEqual([
+    false,
+    true,
+    true,
+    false,
+    true,
+  ])
+})

@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseMasterKeys } from '../../src/config/formats.ts'
+import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import { generateApiKey } from '../../src/domain/api-key.ts'
+import { rotateKeys } from '../../src/rotate-keys.ts'
+import type { Database } from '../../src/store/database.ts'
+import { createDatabase } from '../../src/store/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestVault } from '../support/vault.ts'
+import { startVault } from '../support/vault.ts'
+
+const [K1, K2] = [generateMasterKey('k1'), generateMasterKey('k2')]
+const TOKEN_VAULT_BOOTSTRAP_KEY = generateApiKey('bootstrap')
+
+let database: TestDatabase
+let pool: Database
+let vaults: TestVault[]
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  pool = createDatabase({ urls: [database.url], size: 2, name: 'test', onLost: () => undefined })
+  vaults = []
+})
+afterEach(async () => {
+  await Promise.all(vaults.map((vault) => vault.close()))
+  await pool.close()
+  await database.drop()
+})
+
+/** A replica that reads its data keys anew for each request, as any does after a minute. */
+async function replica(masterKeys: string): Promise<TestVault> {
+  const env = {
+    TOKEN_VAULT_MASTER_KEYS: masterKeys,
+    TOKEN_VAULT_BOOTSTRAP_KEY,
+    TOKEN_VAULT_REFRESHER: 'off',
+  }
+  const vault = await startVault({ databaseUrl: database.url, env, keyCacheMs: 0 })
+  vaults.push(vault)
+  return vault
+}
+
+const moveTo = (masterKeys: string) =>
+  rotateKeys(pool.db, parseMasterKeys(masterKeys) ?? [], { write: () => true }, { dataKeys: false })
+
+const linesOf = (vault: TestVault) =>
+  vault
+    .log()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { msg: string; master_key_id?: string; faults?: string[] })
+
+async function callsOf(vault: TestVault) {
+  return Promise.all([
+    vault.find({ user_name: 'ann' }),
+    vault.call('GET', '/v1/tokens/t-1'),
+    vault.call('GET', '/v1/tokens?include=secrets'),
+    vault.save({ id: 't-1', access_token: 'access-2' }),
+    vault.call('GET', '/v1/tokens/t-1/access-token'),
+  ])
+}
+
+test('a replica that was not given the new master key says so, and recovers when the keys are moved back', async () => {
+  const behind = await replica(K1)
+  const ahead = await replica(`${K2},${K1}`)
+  await behind.save({ id: 't-1', user_name: 'ann', access_token: 'access-1', expires_in: 3600 })
+  await moveTo(`${K2},${K1}`)
+
+  for (const { status, headers, body, text } of await callsOf(behind)) {
+    expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'storage_unavailable', '2'])
+    expect(text).not.toMatch(/k2|access-1/)
+  }
+  const told = linesOf(behind).filter(({ master_key_id }) => master_key_id === 'k2')
+  expect(told.map(({ msg }) => msg)).toEqual([
+    'TOKEN_VAULT_MASTER_KEYS: key "k2" is missing: add it to the list',
+  ])
+
+  expect((await behind.call('GET', '/readyz')).status).toBe(503)
+  expect(linesOf(behind).find(({ msg }) => msg === 'not ready')?.faults).toEqual([
+    'TOKEN_VAULT_MASTER_KEYS: key "k2" is missing, 2 stored data keys, and 1 token with them, need it: add it to the list',
+  ])
+  expect((await ahead.call('GET', '/readyz')).status).toBe(200)
+  expect((await ahead.find({ user_name: 'ann' })).body.access_token).toBe('access-1')
+
+  await moveTo(`${K1},${K2}`)
+  expect((await behind.call('GET', '/readyz')).status).toBe(200)
+  expect((await callsOf(behind)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+})
+
+test('a replica that was given another key of that name says so', async () => {
+  const behind = await replica(`${K1},${generateMasterKey('k2')}`)
+  await behind.save({ id: 't-1', access_token: 'access-1', expires_in: 3600 })
+  await moveTo(`${K2},${K1}`)
+  const { status, body } = await behind.call('GET', '/v1/tokens/t-1')
+  expect([status, body.code]).toEqual([503, 'storage_unavailable'])
+  expect(linesOf(behind).find(({ master_key_id }) => master_key_id === 'k2')?.msg).toMatch(
+    /^TOKEN_VAULT_MASTER_KEYS: key "k2" is not the one that wrapped data key \d of namespace \S+: give the original key$/,
+  )
+  expect((await behind.call('GET', '/readyz')).status).toBe(503)
+})
