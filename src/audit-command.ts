@@ -6,7 +6,7 @@ import { Secret } from './domain/secret.ts'
 import { masterKeysOf } from './open-backing.ts'
 import type { AuditKeys } from './telemetry/audit-keys.ts'
 import { createAuditKeys } from './telemetry/audit-keys.ts'
-import type { AuditFault } from './telemetry/audit-verify.ts'
+import type { AuditChain, AuditFault } from './telemetry/audit-verify.ts'
 import { AuditVerifier } from './telemetry/audit-verify.ts'
 
 type Tell = (line: string) => void
@@ -33,6 +33,7 @@ const FAULTS: Record<AuditFault['kind'], string> = {
   repeated: 'it comes a second time, or too late',
   no_beginning: 'the beginning of its chain is missing',
   unknown_key: 'it was made with a master key that TOKEN_VAULT_MASTER_KEYS does not hold',
+  no_lines: 'it holds no line of the audit log',
 }
 
 async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Promise<boolean> {
@@ -42,13 +43,22 @@ async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Pr
     const { lines, chains, others } = verifier.counts
     const counted = `${lines} good lines in ${chains} chains, ${others} other lines`
     if (fault !== null) {
-      tell(`FAULT ${fault.kind} at ${file}:${fault.line}: ${FAULTS[fault.kind]} (before it: ${counted})`)
+      const place = fault.line === null ? file : `${file}:${fault.line}`
+      tell(`FAULT ${fault.kind} at ${place}: ${FAULTS[fault.kind]} (before it: ${counted})`)
       return false
     }
     if (file === files.at(-1)) tell(`OK ${counted}`)
   }
-  for (const { chain, seq, mac } of verifier.ends) tell(`   chain ${chain} ends with line ${seq}, mac ${mac}`)
+  for (const chain of verifier.chains) tell(`   ${described(chain)}`)
   return true
+}
+
+function described({ begin, end }: AuditChain): string {
+  const beginning =
+    begin.seq === 0
+      ? 'begins with line 1'
+      : `goes on from line ${begin.seq} of an earlier file that was not given, mac ${begin.mac}`
+  return `chain ${end.chain} ${beginning}, ends with line ${end.seq}, mac ${end.mac}`
 }
 
 async function read(verifier: AuditVerifier, file: string): Promise<AuditFault | null> {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { checkAuditFile } from './audit-file.ts'
 import type { Config } from './config/config.ts'
 import { checkMasterKeys } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
@@ -14,6 +15,8 @@ import { withDatabase } from './with-database.ts'
 export async function examine(config: Config, log: Logger, tell: (line: string) => void): Promise<void> {
   tell('ok   settings')
   tell(`ok   providers: ${loadProviders(config.providers).length}`)
+  if (config.auditLog !== null) checkAuditFile(config.auditLog)
+  tell('ok   audit log')
   await withDatabase(config, log, async (database, backing) => {
     tell('ok   database')
     await prepareSchema(database, backing)

@@ -70,6 +70,7 @@ test('verify says of a file what it holds, and where it was altered, with exit c
 
   const good = await audit(['verify', file])
   expect(good.output).toMatch(/^OK 6 good lines in 1 chains, 0 other lines\n/)
+  expect(good.output).toMatch(/\n {3}chain \S+ begins with line 1, ends with line 6, mac \S+\n$/)
   expect(good.code).toBe(0)
   const lines = readFileSync(file, 'utf8').split('\n')
   writeFileSync(file, lines.with(2, (lines[2] ?? '').replace('"ok"', '"no"')).join('\n'))
@@ -107,6 +108,14 @@ test('without a file the lines are on standard output among those of the log, a 
   const { output, code } = await audit(['verify', captured])
   expect(output).toMatch(/^OK 4 good lines in 2 chains, \d+ other lines\n/)
   expect(code).toBe(0)
+})
+
+test('verify does not take a file that holds no line for a good one', async () => {
+  const empty = join(folder, 'empty.log')
+  writeFileSync(empty, '')
+  const { code, output } = await audit(['verify', empty])
+  expect(output).toMatch(`FAULT no_lines at ${empty}: it holds no line of the audit log`)
+  expect(code).toBe(1)
 })
 
 test('verify needs a file that is there', async () => {

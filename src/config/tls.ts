@@ -16,14 +16,18 @@ interface PemSetting {
   parse: (pem: string) => unknown
 }
 
-const parseCertificate = (pem: string) => new X509Certificate(pem)
+/** The first of a file; one behind it that is broken would fail the start later, or quietly not be trusted. */
+function parseCertificates(pem: string): X509Certificate {
+  for (const one of pem.split(/(?=-----BEGIN CERTIFICATE-----)/).slice(1)) new X509Certificate(one)
+  return new X509Certificate(pem)
+}
 
 const NEEDED = 'is needed with the other TLS settings'
 const CERT: PemSetting = {
   name: 'TOKEN_VAULT_TLS_CERT',
   kind: 'a certificate',
   example: '/tls/tls.crt',
-  parse: parseCertificate,
+  parse: parseCertificates,
 }
 const KEY: PemSetting = {
   name: 'TOKEN_VAULT_TLS_KEY',
@@ -35,7 +39,7 @@ const CLIENT_CA: PemSetting = {
   name: 'TOKEN_VAULT_TLS_CLIENT_CA',
   kind: 'a certificate',
   example: '/tls/client-ca.crt',
-  parse: parseCertificate,
+  parse: parseCertificates,
 }
 
 /** Null for plain HTTP. */
@@ -47,7 +51,7 @@ export function readTls(settings: Settings): Tls | null {
   if (cert === null) settings.missing(CERT.name, NEEDED, CERT.example)
   if (key === null) settings.missing(KEY.name, NEEDED, KEY.example)
   if (cert === null || key === null) return null
-  if (!parseCertificate(cert).checkPrivateKey(createPrivateKey(key)))
+  if (!parseCertificates(cert).checkPrivateKey(createPrivateKey(key)))
     settings.fault(KEY.name, `is not the key of ${CERT.name}`, KEY.example)
   return { cert, key, clientCa }
 }

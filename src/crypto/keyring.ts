@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { StartupError, unauthorized } from '../domain/errors.ts'
+import { StartupError, unauthorized, VaultError } from '../domain/errors.ts'
 import type { DataKeyStore, Keyring, NamespaceKeys, WrappedKey } from '../domain/keyring.ts'
+import { MasterKeyError } from '../domain/keyring.ts'
 import type { MasterKeys } from './master-keys.ts'
 import { createNamespaceKeys, keyIdOf } from './namespace-keys.ts'
 
@@ -16,6 +17,15 @@ const KEY_BYTES = 32
 /** Counting more of what a missing key costs would make a start that fails a slow one. */
 const MOST_COUNTED = 100_000
 
+const TOLD_EVERY_MS = 60_000
+const RETRY_AFTER_SECONDS = 2
+
+export interface KeyringOptions {
+  cacheMs?: number
+  /** Told of a master key that is missing or wrong: once a minute, for as long as it is asked for. */
+  onLocked?: (error: MasterKeyError) => void
+}
+
 interface CachedKeys {
   keys: NamespaceKeys
   keyIds: Set<number>
@@ -27,8 +37,9 @@ export function createKeyring(
   store: DataKeyStore,
   master: MasterKeys,
   now: () => number,
-  cacheMs = KEY_CACHE_MS,
+  { cacheMs = KEY_CACHE_MS, onLocked = () => undefined }: KeyringOptions = {},
 ): Keyring {
+  const unlock = createUnlocking(master, now, onLocked)
   const cache = new Map<string, CachedKeys>()
   const loading = new Map<string, Promise<CachedKeys>>()
 
@@ -37,7 +48,7 @@ export function createKeyring(
     const loadedAtMs = now()
     const oldest = new Date(Math.max(since.getTime(), loadedAtMs - PRIMARY_KEY_DAYS * 86_400_000))
     const wrapped = await completeKeys(namespaceId, store, master, oldest)
-    const cached = { ...unwrap(namespaceId, wrapped, master), loadedAtMs }
+    const cached = { ...unlock(namespaceId, wrapped), loadedAtMs }
     cache.delete(namespaceId)
     cache.set(namespaceId, cached)
     for (const [id, eldest] of cache) {
@@ -98,6 +109,26 @@ function opens(key: WrappedKey, master: MasterKeys): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** Unwraps keys; where a master key is in the way, callers are told to come again, and the operator why. */
+function createUnlocking(master: MasterKeys, now: () => number, onLocked: (error: MasterKeyError) => void) {
+  const toldAtMs = new Map<string, number>()
+  return (namespaceId: string, wrapped: WrappedKey[]) => {
+    try {
+      return unwrap(namespaceId, wrapped, master)
+    } catch (cause) {
+      if (!(cause instanceof MasterKeyError)) throw cause
+      if (now() - (toldAtMs.get(cause.masterKeyId) ?? -Infinity) >= TOLD_EVERY_MS) {
+        toldAtMs.set(cause.masterKeyId, now())
+        onLocked(cause)
+      }
+      const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
+      throw new VaultError('storage_unavailable', 'This replica lacks a key of the operator.', facts, {
+        cause,
+      })
+    }
   }
 }
 

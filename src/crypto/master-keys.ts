@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { WrappedKey, Wrapping } from '../domain/keyring.ts'
+import { MasterKeyError } from '../domain/keyring.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
 
 const KEY_BYTES = 32
@@ -10,7 +11,7 @@ export interface MasterKeys {
   readonly firstId: string
   has(id: string): boolean
   wrap(place: KeyPlace, key: Buffer): Wrapping
-  /** @throws Error when the master key is missing or not the one that wrapped */
+  /** @throws MasterKeyError when the master key is missing or not the one that wrapped */
   unwrap(key: WrappedKey): Buffer
 }
 
@@ -22,8 +23,17 @@ export function createMasterKeys(keys: { id: string; bytes: Buffer }[]): MasterK
   if (first === undefined) throw new Error('a master key is needed')
   const keyOf = (id: string): KeyObject => {
     const key = byId.get(id)
-    if (key === undefined) throw new Error(`master key ${id} is missing`)
+    if (key === undefined) throw new MasterKeyError(id, 'is missing: add it to the list')
     return key
+  }
+  const unwrap = (key: WrappedKey): Buffer => {
+    const master = keyOf(key.masterKeyId)
+    try {
+      return decrypt(master, key.wrapped, associatedData(key.masterKeyId, key))
+    } catch {
+      const what = `data key ${key.id} of namespace ${key.namespaceId}`
+      throw new MasterKeyError(key.masterKeyId, `is not the one that wrapped ${what}: give the original key`)
+    }
   }
   return {
     firstId: first.id,
@@ -32,7 +42,7 @@ export function createMasterKeys(keys: { id: string; bytes: Buffer }[]): MasterK
       masterKeyId: first.id,
       wrapped: encrypt(keyOf(first.id), key, associatedData(first.id, place)),
     }),
-    unwrap: (key) => decrypt(keyOf(key.masterKeyId), key.wrapped, associatedData(key.masterKeyId, key)),
+    unwrap,
   }
 }
 

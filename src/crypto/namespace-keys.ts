@@ -46,6 +46,7 @@ export function createNamespaceKeys({
   }
 
   return {
+    namespaceId,
     primaryId,
     seal,
     open,

@@ -33,11 +33,18 @@ export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
   return {
     request_id: entry.requestId,
     namespace_id: entry.namespaceId,
+    namespace: entry.namespace,
     actor: entry.actor,
     action: entry.action,
     token_id: entry.tokenId,
     key_id: entry.keyId,
     count: entry.count,
+    rotated: entry.rotated && {
+      master_key: entry.rotated.masterKey,
+      data_keys: entry.rotated.dataKeys,
+      tokens: entry.rotated.tokens,
+      left: entry.rotated.left,
+    },
     disclosed:
       disclosed.length === 0
         ? undefined

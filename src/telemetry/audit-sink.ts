@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { write } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open, stat } from 'node:fs/promises'
@@ -25,13 +26,11 @@ export interface AuditSink {
   close(): Promise<void>
 }
 
-const LOOKED_AT_EVERY_MS = 1_000
-
-/** A file that is only ever appended to. Moved away, it is made anew within a second. */
+/** A file that is only ever appended to. Moved away or deleted, it is made anew by the next write. */
 export function createFileSink(path: string): AuditSink {
   let handle: FileHandle | null = null
-  let lookedAtMs = 0
-  let size = 0
+  /** As it was seen last; null once it is not the one of that path any more. */
+  let seen: Stats | null = null
   const close = async () => {
     const old = handle
     handle = null
@@ -41,38 +40,42 @@ export function createFileSink(path: string): AuditSink {
     if (handle === null) throw new Error('the audit log is not open')
     return handle
   }
+  const isGone = async (): Promise<boolean> => {
+    const there = await stat(path).catch(() => null)
+    seen = there !== null && seen !== null && isGrown(there, seen) ? there : null
+    return seen === null
+  }
 
   return {
     close,
+    isGone,
     async open() {
       await close().catch(() => undefined)
       handle = await open(path, 'a+', 0o600)
-      size = 0
-      lookedAtMs = performance.now()
-      return readTail(handle)
-    },
-    async isGone() {
-      if (performance.now() - lookedAtMs < LOOKED_AT_EVERY_MS) return false
-      lookedAtMs = performance.now()
-      const [there, ours] = await Promise.all([stat(path).catch(() => null), opened().stat()])
-      const shrunk = ours.size < size
-      size = ours.size
-      return shrunk || there?.ino !== ours.ino || there.dev !== ours.dev
+      seen = await handle.stat()
+      return readTail(handle, seen)
     },
     async write(lines) {
       const bytes = Buffer.from(lines.join(''))
       const { bytesWritten } = await opened().write(bytes)
       if (bytesWritten < bytes.length) throw new Error('the audit log took only a part')
+      // Moved away under the write, it still has the lines; deleted, nobody has them.
+      if ((await isGone()) && (await opened().stat()).nlink === 0)
+        throw new Error('the audit log was deleted')
     },
   }
+}
+
+/** The same file, and nothing cut off from it. */
+function isGrown(now: Stats, before: Stats): boolean {
+  return now.ino === before.ino && now.dev === before.dev && now.size >= before.size
 }
 
 const MOST_TAIL_BYTES = 256 * 1024
 const LINE_FEED = 0x0a
 
 /** Of the last lines, the last whole one of the audit log. */
-async function readTail(handle: FileHandle): Promise<Tail> {
-  const stats = await handle.stat()
+async function readTail(handle: FileHandle, stats: Stats): Promise<Tail> {
   if (!stats.isFile() || stats.size === 0) return { last: null, torn: false }
   const length = Math.min(stats.size, MOST_TAIL_BYTES)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, stats.size - length)
@@ -87,14 +90,15 @@ async function readTail(handle: FileHandle): Promise<Tail> {
 }
 
 const writeSome = promisify(write)
-const STANDARD_OUTPUT = 1
+export const STANDARD_OUTPUT = 1
+export const STANDARD_ERROR = 2
 /** Up to this a pipe takes all or nothing, so that no line of the log gets into the middle of one of ours. */
 const PIPE_BUF = 4_096
 const FULL_PIPE_RETRY_MS = 5
 const FULL_PIPE_MOST_MS = 5_000
 
-/** Standard output, among the lines of the service's own log. */
-export function createStandardOutputSink(): AuditSink {
+/** Standard output, among the lines of the service's own log, or standard error. */
+export function createStreamSink(descriptor: number): AuditSink {
   let wasOpen = false
   return {
     open() {
@@ -104,7 +108,7 @@ export function createStandardOutputSink(): AuditSink {
     },
     isGone: () => Promise.resolve(false),
     async write(lines) {
-      for (const piece of piecesOf(lines)) await writePiece(Buffer.from(piece))
+      for (const piece of piecesOf(lines)) await writePiece(descriptor, Buffer.from(piece))
     },
     close: () => Promise.resolve(),
   }
@@ -122,11 +126,11 @@ function* piecesOf(lines: readonly string[]): Generator<string> {
   if (piece !== '') yield piece
 }
 
-async function writePiece(bytes: Buffer): Promise<void> {
+async function writePiece(descriptor: number, bytes: Buffer): Promise<void> {
   const end = performance.now() + FULL_PIPE_MOST_MS
   for (let written = 0; written < bytes.length;) {
     try {
-      written += (await writeSome(STANDARD_OUTPUT, bytes, written)).bytesWritten
+      written += (await writeSome(descriptor, bytes, written)).bytesWritten
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > end) throw error
       await sleep(FULL_PIPE_RETRY_MS)

@@ -5,20 +5,28 @@ import { looksLikeAudit, OPENED, readLine, TORN } from './audit-line.ts'
 /**
  * `unreadable`: no whole line, or no JSON; `edited`: the mac is of another text; `missing`: lines before it are
  * gone; `repeated`: it or a later one of its chain came before; `no_beginning`: the first line of its chain is
- * gone; `unknown_key`: made with a master key that was not given.
+ * gone; `unknown_key`: made with a master key that was not given; `no_lines`: a file that holds none.
  */
-export type AuditFaultKind = 'unreadable' | 'edited' | 'missing' | 'repeated' | 'no_beginning' | 'unknown_key'
+export type AuditFaultKind =
+  'unreadable' | 'edited' | 'missing' | 'repeated' | 'no_beginning' | 'unknown_key' | 'no_lines'
 
 export interface AuditFault {
   kind: AuditFaultKind
-  /** In its file, from 1. */
-  line: number
+  /** In its file, from 1; null where it is about the whole file. */
+  line: number | null
+}
+
+/** What was read of a chain. What is cut off before and behind it shows only by comparing with these. */
+export interface AuditChain {
+  /** The number before its first line, 0 at its true beginning; the mac is of the last line of an earlier file. */
+  begin: Position
+  end: Position
 }
 
 /** Reads audit logs line by line, in the order of their writing, with no more memory than their chains need. */
 export class AuditVerifier {
   readonly #keys: AuditKeys
-  readonly #chains = new Map<string, Position>()
+  readonly #chains = new Map<string, AuditChain>()
   #lines = 0
   #others = 0
 
@@ -30,14 +38,14 @@ export class AuditVerifier {
     return { lines: this.#lines, others: this.#others, chains: this.#chains.size }
   }
 
-  /** Where each chain ends. What is cut off behind that can only be seen by comparing with it. */
-  get ends(): Position[] {
+  get chains(): AuditChain[] {
     return [...this.#chains.values()]
   }
 
   /** The first fault of a file; null where there is none. */
   async read(chunks: AsyncIterable<Buffer>): Promise<AuditFault | null> {
     let number = 0
+    const linesBefore = this.#lines
     let torn: AuditFault | null = null
     for await (const { bytes, whole } of linesOf(chunks)) {
       number += 1
@@ -53,11 +61,13 @@ export class AuditVerifier {
         torn = null
       }
     }
+    if (torn === null && this.#lines === linesBefore) return { kind: 'no_lines', line: null }
     return torn
   }
 
   #check(line: AuditLine): AuditFaultKind | null {
-    const before = this.#chains.get(line.chain) ?? beginningOf(line)
+    const chain = this.#chains.get(line.chain)
+    const before = chain?.end ?? beginningOf(line)
     if (before === null) return 'no_beginning'
     if (line.seq <= before.seq) return 'repeated'
     if (line.seq > before.seq + 1) return 'missing'
@@ -65,7 +75,8 @@ export class AuditVerifier {
     if (mac === null) return 'unknown_key'
     if (mac !== line.mac) return 'edited'
     this.#lines += 1
-    this.#chains.set(line.chain, { chain: line.chain, seq: line.seq, mac })
+    const end = { chain: line.chain, seq: line.seq, mac }
+    this.#chains.set(line.chain, { begin: chain?.begin ?? before, end })
     return null
   }
 }

@@ -1,19 +1,71 @@
 import type { Logger } from 'pino'
-import type { Observer } from '../domain/observer.ts'
+import type { AuditTrail } from '../domain/audit.ts'
+import type { EndpointObserver, ExchangeObserver, Observer } from '../domain/observer.ts'
+import { REFRESHER } from '../domain/token.ts'
 
-/** What the vault does by itself, as lines of the log. */
-export function createLogObserver(log: Logger): Observer {
+/** What the vault does by itself, as lines of the log; what it changes by itself, in the audit log, too. */
+export function createObserver(log: Logger, audit: AuditTrail): Observer & ExchangeObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
       const line = { token_id: ref.id, provider, outcome, stored, ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'renewed')
       else log.warn(line, 'renewal failed')
+      const entry = { namespaceId: ref.namespaceId, actor: REFRESHER, tokenId: ref.id } as const
+      audit
+        .record([{ ...entry, action: 'token.renewed', outcome: stored ? codeOf(outcome) : 'dropped' }])
+        .catch((error: unknown) => {
+          // What is renewed is stored: nobody has seen it, and to give it up would lose the token.
+          log.error({ token_id: ref.id, err: error }, 'a renewal is missing in the audit log')
+        })
+    },
+    clientPaused({ ref, provider, clientId, pause }) {
+      const line = { token_id: ref.id, provider, client_id: clientId, ...pause }
+      if (pause.reason === 'mass_failure')
+        log.error(line, 'many tokens of a client die at once: it is paused')
+      else log.warn(line, 'the provider refuses a client: it is paused')
     },
     renewalNotStored(ref, error) {
       log.error({ token_id: ref.id, err: error }, 'a renewal waits for the storage')
+    },
+    exchangeSettled({ namespaceId, provider, outcome, ms }) {
+      const line = { namespace_id: namespaceId, provider, outcome, ms: Math.round(ms) }
+      if (outcome === 'renewed') log.info(line, 'exchanged')
+      else log.warn(line, 'exchange failed')
+    },
+    exchangeNotStored(namespaceId, error) {
+      log.error({ namespace_id: namespaceId, err: error }, 'an exchange waits for the storage')
     },
     refresherFailed(error) {
       log.warn({ err: error }, 'the refresher could not look for due tokens')
     },
   }
+}
+
+/** What becomes of providers' endpoints, as lines of the log. */
+export function createEndpointLog(log: Logger): EndpointObserver {
+  return {
+    breakerOpened(endpoint) {
+      log.error(endpoint, 'a provider does not answer: requests to it are held back')
+    },
+    breakerClosed(endpoint) {
+      log.info(endpoint, 'a provider answers again')
+    },
+    addressRefused({ host, addresses }) {
+      log.error({ host, addresses }, 'a provider was not connected to: no address of its host is allowed')
+    },
+  }
+}
+
+/** The kinds of outcomes under the names that a token's `last_error` and its events have for them. */
+const CODES: Readonly<Record<string, string>> = {
+  renewed: 'ok',
+  dead: 'reauth_required',
+  misconfigured: 'client_refused',
+  throttled: 'provider_throttled',
+  nonsense: 'provider_error',
+  unavailable: 'provider_unavailable',
+}
+
+function codeOf(outcome: string): string {
+  return CODES[outcome] ?? outcome
 }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { freePort } from '../../src/store/free-port.ts'
 import { eventually, isAlive, postgresPidOf } from '../support/embedded-processes.ts'
 import { endAll, tokenVault } from './command-line.ts'
@@ -67,6 +68,15 @@ describe('in an empty folder, one start after the other', () => {
     service.signal('SIGINT')
     service.signal('SIGTERM')
     expect(await service.ended).toBe(0)
+  })
+
+  it('one with other master keys than the folder keeps names the key that is missing', async () => {
+    const TOKEN_VAULT_MASTER_KEYS = generateMasterKey('k2')
+    const service = tokenVault([], { ...env, TOKEN_VAULT_MASTER_KEYS }, folder)
+    expect(await service.ended).toBe(1)
+    expect(service.stderr()).toBe(
+      'TOKEN_VAULT_MASTER_KEYS: key "k1" is missing, 2 stored data keys, and 1 token with them, need it: add it to the list\n',
+    )
   })
 
   it('while one serves, another one on the same folder says which process has it', async () => {

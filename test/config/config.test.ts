@@ -234,6 +234,12 @@ describe('TLS', () => {
       expect.stringMatching(/^TOKEN_VAULT_TLS_CERT: the file must hold a certificate in PEM form/),
       expect.stringMatching(/^TOKEN_VAULT_TLS_KEY: the file must hold a private key without a passphrase/),
     ])
+    const broken = fileWith(`${cert}-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`)
+    const chain = { TOKEN_VAULT_TLS_CERT: broken, TOKEN_VAULT_TLS_KEY: fileWith(key) }
+    expect(faultsOf({ ...chain, TOKEN_VAULT_TLS_CLIENT_CA: broken })).toEqual([
+      expect.stringMatching(/^TOKEN_VAULT_TLS_CERT: the file must hold a certificate in PEM form/),
+      expect.stringMatching(/^TOKEN_VAULT_TLS_CLIENT_CA: the file must hold a certificate in PEM form/),
+    ])
     const other = fileWith(selfSigned().key)
     expect(faultsOf({ TOKEN_VAULT_TLS_CERT: certificate, TOKEN_VAULT_TLS_KEY: other })).toEqual([
       expect.stringMatching(/^TOKEN_VAULT_TLS_KEY: is not the key of TOKEN_VAULT_TLS_CERT/),

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestVault } from '../support/vault.ts'
+import { startVault } from '../support/vault.ts'
+import { endAll, tokenVault } from './command-line.ts'
+
+const TOKEN_VAULT_MASTER_KEYS = generateMasterKey('k1')
+
+let database: TestDatabase
+let vault: TestVault
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_MASTER_KEYS } })
+})
+afterAll(async () => {
+  await endAll()
+  await vault.close()
+  await database.drop()
+})
+
+async function run(...args: string[]) {
+  const command = tokenVault(args, { DATABASE_URL: database.url, TOKEN_VAULT_MASTER_KEYS })
+  const code = await command.ended
+  return { code, stdout: command.stdout(), stderr: command.stderr().split('\n').slice(0, -1) }
+}
+
+const rows = (table: string) => database.query(`select * from ${table}`)
+
+const NAME = /^--name: .*, for example --name crm$/
+const SCOPES = /^--scopes: .*tokens:list,.*, for example --scopes tokens:use,tokens:write$/
+const EXPIRES_AT = /^--expires-at: .*, for example --expires-at 2030-01-31T12:00:00Z$/
+
+/** What is ordered, as options and as a body, and what is said of it. */
+const WRONG: [options: Record<string, string>, faults: RegExp[]][] = [
+  [{}, [NAME]],
+  [{ name: 'crm\nbilling' }, [NAME]],
+  [{ name: 'x'.repeat(1025) }, [NAME]],
+  [{ name: 'crm', scopes: '' }, [SCOPES]],
+  [{ name: 'crm', scopes: 'tokens:everything' }, [SCOPES]],
+  [{ name: 'crm', scopes: 'tokens:use,tokens:use' }, [SCOPES]],
+  [{ name: 'crm', 'expires-at': '2020-01-31T12:00:00Z' }, [EXPIRES_AT]],
+  [{ name: 'crm', 'expires-at': '+275760-09-13T00:00:00Z' }, [EXPIRES_AT]],
+  [{ name: '', scopes: 'all', 'expires-at': 'tomorrow' }, [NAME, SCOPES, EXPIRES_AT]],
+]
+
+describe('keys create', () => {
+  test.concurrent.each(WRONG)('refuses what REST refuses, an option a line (%#)', async (given, faults) => {
+    const { name, scopes = 'tokens:use', 'expires-at': expires_at } = given
+    const options = Object.entries({ scopes, ...given }).map(([option, value]) => `--${option}=${value}`)
+    const { code, stdout, stderr } = await run('keys', 'create', ...options)
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toEqual(faults.map((fault) => expect.stringMatching(fault) as string))
+    const asked = await vault.call('POST', '/v1/keys', { name, scopes: scopes.split(','), expires_at })
+    expect([asked.status, asked.body.code]).toEqual([400, 'invalid_request'])
+  })
+
+  test('stores nothing of what it refuses', async () => {
+    expect(await rows('api_keys')).toEqual([])
+    expect(await rows('events')).toEqual([])
+  })
+
+  test('takes what REST takes, and the key works', async () => {
+    const expiry = ['--expires-at', '9999-12-31T23:59:59Z']
+    const name = ['--name', `Büro 7, "crm" ${'x'.repeat(1000)}`]
+    const { code, stdout } = await run('keys', 'create', ...name, '--scopes', 'tokens:use, admin', ...expiry)
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^tv_\w+_[\w-]{43}\n$/)])
+    const authorization = `Bearer ${stdout.trim()}`
+    expect((await vault.call('GET', '/v1/keys', undefined, { authorization })).status).toBe(200)
+  })
+
+  test('names a namespace that is not there, or cannot be', async () => {
+    const order = ['keys', 'create', '--name', 'crm', '--scopes', 'admin', '--namespace']
+    expect((await run(...order, 'nowhere')).stderr).toEqual([
+      'namespaces: there is no nowhere: make it with: token-vault namespaces create nowhere',
+    ])
+    expect((await run(...order, 'no\nwhere')).stderr).toEqual([
+      expect.stringMatching(/^namespaces: give a name of a-z/),
+    ])
+  })
+})
+
+describe('the namespace "default"', () => {
+  const namespaceRows = async () => [await rows('namespaces'), await rows('data_keys')]
+
+  test('is not deleted: the command says why, and what to do instead', async () => {
+    const before = await namespaceRows()
+    const { code, stderr } = await run('namespaces', 'delete', 'default')
+    expect([code, stderr]).toEqual([
+      1,
+      [
+        expect.stringMatching(
+          /^namespaces: "default" stays: .* bootstrap key.*; DELETE \/v1\/tokens\?all=true/,
+        ),
+      ],
+    ])
+    expect(await namespaceRows()).toEqual(before)
+  })
+
+  test('that somebody took out of the database costs the others nothing, and the next start makes it anew', async () => {
+    await run('namespaces', 'create', 'billing')
+    const scopes = 'tokens:read,tokens:write'
+    const made = await run('keys', 'create', '--namespace', 'billing', '--name', 'crm', '--scopes', scopes)
+    const billing = { authorization: `Bearer ${made.stdout.trim()}` }
+    await database.query(`delete from namespaces where name = 'default'`)
+
+    expect((await vault.call('GET', '/readyz')).status).toBe(200)
+    const saved = await vault.save({ id: 't-1', access_token: 'access-1' }, billing)
+    expect([saved.status, saved.body.access_token]).toEqual([201, 'access-1'])
+    const refused = await vault.save({ id: 't-1', access_token: 'access-1' })
+    expect([refused.status, refused.body.code]).toEqual([401, 'unauthorized'])
+
+    const env = { TOKEN_VAULT_MASTER_KEYS, TOKEN_VAULT_BOOTSTRAP_KEY: vault.key }
+    const next = await startVault({ databaseUrl: database.url, env })
+    expect((await next.save({ id: 't-1', access_token: 'access-1' })).status).toBe(201)
+    expect((await next.call('GET', '/readyz')).status).toBe(200)
+    await next.close()
+  })
+})

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import {
+  createReadStream,
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checkAuditFile } from '../../src/audit-file.ts'
+import type { AuditEntry } from '../../src/domain/audit.ts'
+import { openAudit } from '../../src/open-audit.ts'
+import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
+import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
+import { createFileSink } from '../../src/telemetry/audit-sink.ts'
+import { createAuditTrail } from '../../src/telemetry/audit-trail.ts'
+import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
+
+const masterKeys = [{ id: 'k1', bytes: randomBytes(32) }]
+const keys = createAuditKeys(masterKeys)
+const refused = /another process writes/
+let folder: string
+let file: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'audit-'))
+  file = join(folder, 'audit.log')
+})
+
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+const entry = (tokenId: string): AuditEntry => ({
+  actor: 'bootstrap',
+  action: 'token.deleted',
+  tokenId,
+  outcome: 'ok',
+})
+const openTrail = (sink: AuditSink) => createAuditTrail({ sink, keys, now: () => new Date() })
+const verify = () => new AuditVerifier(keys).read(createReadStream(file) as AsyncIterable<Buffer>)
+
+function remove(): void {
+  rmSync(file)
+}
+
+function empty(): void {
+  writeFileSync(file, '')
+}
+
+/** Puts another file in its place, as `mv` and an editor do. */
+function replace(): void {
+  writeFileSync(`${file}.new`, '')
+  renameSync(`${file}.new`, file)
+}
+
+describe('a file', () => {
+  test('is not shared by two services, by whatever path they name it', async () => {
+    const first = await openAudit({ file, masterKeys })
+    symlinkSync(file, join(folder, 'link'))
+    symlinkSync(folder, join(folder, 'around'))
+    const names = ['link', 'around/audit.log', 'around/link'].map((name) => join(folder, name))
+    for (const name of [...names, `${folder}//./audit.log`, relative(process.cwd(), file)]) {
+      await expect(openAudit({ file: name, masterKeys })).rejects.toThrow(refused)
+    }
+    linkSync(file, join(folder, 'hard'))
+    await expect(openAudit({ file: join(folder, 'hard'), masterKeys })).rejects.toThrow('hard link')
+    await first.close()
+    expect(await verify()).toBeNull()
+  })
+
+  test('that a symbolic link names before it is there is locked as itself', async () => {
+    const link = join(folder, 'link')
+    symlinkSync(file, link)
+    const first = await openAudit({ file: link, masterKeys })
+    await expect(openAudit({ file, masterKeys })).rejects.toThrow(refused)
+    await first.close()
+    const second = await openAudit({ file, masterKeys })
+    await second.close()
+    expect(readFileSync(file, 'utf8')).toMatch(/"seq":1,.*\n.*"seq":2,/)
+  })
+
+  test('can be tried without a trace', () => {
+    checkAuditFile(file)
+    expect(readdirSync(folder)).toEqual([])
+    checkAuditFile('/dev/stderr')
+    expect(() => {
+      checkAuditFile(join(folder, 'none', 'audit.log'))
+    }).toThrow(/^TOKEN_VAULT_AUDIT_LOG: .*cannot be written \(ENOENT\)/)
+    expect(() => {
+      checkAuditFile(folder)
+    }).toThrow('EISDIR')
+  })
+
+  test('goes on when the file is replaced or deleted: no line is written where nobody finds it', async () => {
+    const trail = openTrail(createFileSink(file))
+    await trail.record([entry('first')])
+    for (const [round, harm] of [remove, replace, empty].entries()) {
+      harm()
+      await trail.record([entry(`after ${round}`)])
+      expect(readFileSync(file, 'utf8')).toContain(`"token_id":"after ${round}"`)
+      expect(await verify()).toBeNull()
+    }
+    await trail.close()
+  })
+
+  test('a line that is deleted with its file while it is written does not count as written', async () => {
+    const sink = createFileSink(file)
+    let harm: () => void = () => undefined
+    const harmed: AuditSink = {
+      ...sink,
+      async isGone() {
+        const gone = await sink.isGone()
+        harm()
+        return gone
+      },
+    }
+    const trail = openTrail(harmed)
+    await trail.record([entry('first')])
+    for (harm of [remove, replace]) {
+      await expect(trail.record([entry('lost')])).rejects.toMatchObject({ code: 'storage_unavailable' })
+      harm = () => undefined
+      await trail.record([entry('told')])
+      expect(readFileSync(file, 'utf8')).toContain('"token_id":"told"')
+      expect(await verify()).toBeNull()
+    }
+    await trail.close()
+  })
+})
