@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
@@ -14,6 +15,7 @@ import { openBacking } from './open-backing.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
 import { createApiKeyStore } from './store/api-key-store.ts'
+import { createCodeStore } from './store/code-store.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
@@ -21,11 +23,13 @@ import { createEventStore } from './store/event-store.ts'
 import { checkSchema, migrate } from './store/migrate.ts'
 import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
-import { createLogObserver } from './telemetry/observer.ts'
+import { createEndpointLog, createObserver } from './telemetry/observer.ts'
 import { createApiKeys } from './vault/api-keys.ts'
 import { createAuthenticator } from './vault/authenticator.ts'
 import { createDisclosureBudget } from './vault/disclosure-budget.ts'
+import { createExchanges } from './vault/exchanges.ts'
 import { createHistory } from './vault/history.ts'
+import { createPlaces } from './vault/places.ts'
 import { createRefresher } from './vault/refresher.ts'
 import { createRenewals } from './vault/renewals.ts'
 import { createVault } from './vault/vault.ts'
@@ -74,7 +78,7 @@ export async function serve(
   ephemeral: boolean,
   keyCacheMs = KEY_CACHE_MS,
 ): Promise<Service> {
-  const providers = createProviders(loadProviders(config.providers))
+  const providers = createProviders(loadProviders(config.providers), { observer: createEndpointLog(log) })
   const backing = await openBacking(config, ephemeral)
   const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
   const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
@@ -106,24 +110,24 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
 }
 
 async function compose(parts: Parts, providers: ReturnType<typeof createProviders>): Promise<Service> {
-  const { config, log, backing, audit, callers, renewing, keys, keyCacheMs } = parts
-  const dataKeys = createDataKeyStore(keys.db)
-  const masterKeys = createMasterKeys(backing.masterKeys)
-  await checkMasterKeys(dataKeys, masterKeys)
-  const keyring = createKeyring(dataKeys, masterKeys, Date.now, keyCacheMs)
+  const { config, log, backing, audit, callers, renewing, keys } = parts
+  const { keyring, checkKeys } = await openKeyring(parts)
   const namespaceId = await ensureNamespace(callers.db, 'default')
   await keyring.keysOf(namespaceId)
 
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
-  const store = createPostgresTokenStore(callers.db, renewing.db, keyring)
+  const owner = `${hostname()}:${process.pid}`
+  const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
-  const observer = createLogObserver(log)
-  const renewals = createRenewals({ store, providers, policy, clock, observer })
-  const refresher = createRefresher({ renewals, observer, concurrency: config.refreshConcurrency })
+  const observer = createObserver(log, audit)
+  const sending = { store, providers, policy, clock, observer }
+  const renewals = createRenewals({ ...sending, places: createPlaces(config.refreshConcurrency) })
+  const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
+  const refresher = createRefresher({ renewals, observer })
   let stopping = false
   const app = await createApp({
-    vault: createVault({ store, providers, renewals, policy, clock }),
+    vault: createVault({ store, providers, renewals, exchanges, policy, clock }),
     apiKeys: createApiKeys(apiKeyStore),
     history: createHistory(createEventStore(callers.db), store),
     authenticator: createAuthenticator({
@@ -137,11 +141,7 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
     clock,
     async ready() {
       if (stopping) throw new Error('the service is stopping')
-      // Not over the callers' connections: a crowd of them is no reason to be taken out of service.
-      await keys.ping()
-      await checkSchema(keys.db)
-      await keyring.keysOf(namespaceId)
-      await audit.record([])
+      await checkReady(parts, checkKeys)
     },
     logger: log,
     version: VERSION,
@@ -157,9 +157,32 @@ async function compose(parts: Parts, providers: ReturnType<typeof createProvider
       stopping = true
       refresher.stop()
       await app.close()
-      await renewals.close()
+      await Promise.all([renewals.close(), exchanges.close()])
       await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close()])
       await backing.close()
     },
   }
+}
+
+/** The keys of all namespaces; `checkKeys` finds out whether they open with the master keys of the settings. */
+async function openKeyring({ log, backing, keys, keyCacheMs }: Parts) {
+  const dataKeys = createDataKeyStore(keys.db)
+  const masterKeys = createMasterKeys(backing.masterKeys)
+  const checkKeys = () => checkMasterKeys(dataKeys, masterKeys)
+  await checkKeys()
+  const keyring = createKeyring(dataKeys, masterKeys, Date.now, {
+    cacheMs: keyCacheMs,
+    onLocked({ masterKeyId, message }) {
+      log.error({ master_key_id: masterKeyId }, message)
+    },
+  })
+  return { keyring, checkKeys }
+}
+
+/** Not over the callers' connections: a crowd of them is no reason to be taken out of service. */
+async function checkReady({ keys, audit }: Parts, checkKeys: () => Promise<void>): Promise<void> {
+  await keys.ping()
+  await checkSchema(keys.db)
+  await checkKeys()
+  await audit.record([])
 }

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 /** No control character and no lone surrogate: what Postgres could not keep, or a log would choke on. */
 export const PRINTABLE = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$'
 export const TEXT_LIMIT = 1024
-const TOKEN_LIMIT = 16_384
+export const TOKEN_LIMIT = 16_384
 
 type Options = Record<string, unknown>
 
@@ -25,8 +25,8 @@ export const IdParameter = Type.Object({ id: Type.String({ pattern: `^${ID}{1,12
 
 const DATE = '(?:19[7-9]\\d|[2-9]\\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])'
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?'
-const OFFSET = '(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)'
-export const RFC3339 = `${DATE}T${CLOCK}${OFFSET}`
+const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)'
+export const RFC3339 = `${DATE}[Tt]${CLOCK}${OFFSET}`
 
 /** RFC 3339; empty or null means absent. */
 export const Time = (options: Options = {}) =>

@@ -20,7 +20,9 @@ export const Event = Type.Object(
       description: 'The id of an API key; `refresher`, the vault itself; `cli`, the command line.',
     }),
     token_id: Type.Optional(Type.String({ description: 'Absent where it happened to no token.' })),
-    outcome: Type.Optional(Type.String({ description: 'Of a renewal: `ok`, or why it failed.' })),
+    outcome: Type.Optional(
+      Type.String({ description: 'Of a renewal, an exchange or a revocation: `ok`, or why it failed.' }),
+    ),
     detail: Type.Optional(
       Type.Unsafe<Record<string, string | number | string[]>>({
         type: 'object',

@@ -1,6 +1,16 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { Id, QuerySeconds, Seconds, SecretText, Text, Time } from './common.ts'
+import {
+  Id,
+  PRINTABLE,
+  QuerySeconds,
+  Seconds,
+  SecretText,
+  Text,
+  TEXT_LIMIT,
+  Time,
+  TOKEN_LIMIT,
+} from './common.ts'
 
 const closed = { additionalProperties: false }
 
@@ -31,6 +41,30 @@ export const SaveBody = Type.Partial(SavedFields, {
   description: 'Fields present overwrite; absent, empty and null ones stay as they are.',
 })
 export type SaveBody = Static<typeof SaveBody>
+
+const required = (limit: number, description: string) =>
+  Type.String({ minLength: 1, maxLength: limit, pattern: PRINTABLE, description })
+
+export const ExchangeBody = Type.Object(
+  {
+    provider: Type.Optional(Text({ description: 'Name of a provider; `zoho` by default.' })),
+    client_id: required(TEXT_LIMIT, 'Of the client that the code was given to.'),
+    client_secret: Type.Optional(SecretText()),
+    grant_token: required(TOKEN_LIMIT, 'The authorization code.'),
+    code_verifier: Type.Optional(
+      SecretText({ description: 'Of PKCE (RFC 7636); sent to the provider, and not kept.' }),
+    ),
+    redirect_url: Type.Optional(Text({ description: 'As in the request for the code.' })),
+    user_name: Type.Optional(
+      Text({ description: "The SDKs' user signature; the token becomes this user's." }),
+    ),
+    api_domain: Type.Optional(
+      Text({ description: 'Origin of the API; chooses the data centre that gave the code.' }),
+    ),
+  },
+  { ...closed, description: 'An authorization code, and what it was given for.' },
+)
+export type ExchangeBody = Static<typeof ExchangeBody>
 
 export const FindBody = Type.Partial(
   Type.Object({ ...SavedFields.properties, min_ttl: Seconds({ description: MIN_TTL }) }),

@@ -20,8 +20,10 @@ import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
 import { guardRoutes } from './plugins/scopes.ts'
 import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
+import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
+import { grantRoutes } from './routes/grants.ts'
 import type { Readiness } from './routes/service.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -74,11 +76,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   answerProblems(app)
   refuseRepeatedHeaders(app)
   refuseMalformedQuery(app)
+  refuseUnwantedBodies(app)
   guardRoutes(app, options.authenticator, createFailureDelay(options.clock))
   auditAnswers(app, { trail: options.audit, budget: options.budget, clock: options.clock })
   await limitRequests(app, options.rateLimit)
   await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
+  await app.register(grantRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(accessTokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(eventRoutes, { prefix: '/v1', history: options.history })
   await app.register(keyRoutes, { prefix: '/v1', apiKeys: options.apiKeys })

@@ -37,6 +37,8 @@ export interface LedgerParts {
   caller: Caller
   /** Has the request an action of its own, so that it may have changed something? */
   changes: boolean
+  /** Has the answer no body, so that it shows nothing? */
+  bodiless: boolean
   budget: DisclosureBudget
   closings: BrakeClosings
 }
@@ -46,7 +48,7 @@ const REFUSALS: Record<Brake, string> = {
   disclosure_budget: 'This key has seen as many tokens within an hour as it is allowed.',
 }
 
-export function createLedger({ caller, changes, budget, closings }: LedgerParts): Ledger {
+export function createLedger({ caller, changes, bodiless, budget, closings }: LedgerParts): Ledger {
   const entries: LedgerEntry[] = []
 
   const refusal = (brake: Brake, waitSeconds: number): VaultError => {
@@ -65,6 +67,7 @@ export function createLedger({ caller, changes, budget, closings }: LedgerParts)
     refusal,
     note: (entry) => void entries.push(entry),
     disclose(showings) {
+      if (bodiless) return showings.map(() => ({}))
       const present = showings.map(presentOf)
       const ids = present.filter(({ secrets }) => secrets.length > 0).map(({ tokenId }) => tokenId)
       const waitSeconds = budget.spend(

@@ -7,6 +7,7 @@ import {
   AccessToken,
   DeleteQuery,
   Deleted,
+  ExchangeBody,
   FindBody,
   ListQuery,
   MinTtlQuery,
@@ -94,6 +95,23 @@ export const refreshToken = {
   response: { 200: Token, ...problems(400, ...FRESH) },
 }
 
+export const exchangeCode = {
+  ...tokens,
+  operationId: 'exchangeCode',
+  summary: 'Trade an authorization code at the provider, once, and save the result',
+  body: ExchangeBody,
+  response: { 200: Token, 201: Token, ...problems(...BODY, 409, 422, 502) },
+}
+
+export const revokeToken = {
+  ...tokens,
+  operationId: 'revokeToken',
+  summary: 'Revoke a token at the provider, then delete it',
+  params: IdParameter,
+  headers: IfMatch,
+  response: { 204: Type.Null({ description: 'Revoked and deleted' }), ...problems(400, 404, 412, 502) },
+}
+
 export const getAccessToken = {
   ...accessTokens,
   operationId: 'getAccessToken',
@@ -130,7 +148,7 @@ export const listEvents = {
   response: { 200: EventPage, ...problems(400) },
 }
 
-const keys = { tags: ['keys'] }
+const keys = { tags: ['keys'], querystring: NoQuery }
 
 export const createKey = {
   ...keys,

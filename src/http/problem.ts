@@ -21,6 +21,7 @@ export const PROBLEMS: Record<ProblemCode, { status: number; title: string }> = 
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be JSON' },
   nothing_to_store: { status: 422, title: 'There is nothing to store' },
+  grant_refused: { status: 422, title: 'The provider refuses the authorization code' },
   rate_limited: { status: 429, title: 'The API key has reached a limit' },
   internal_error: { status: 500, title: 'A fault of the vault' },
   provider_error: { status: 502, title: 'The provider made no sense' },

@@ -12,6 +12,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | 'public'>> = {
   'GET /v1/tokens/:id/access-token': 'tokens:use',
   'POST /v1/access-token': 'tokens:use',
   'POST /v1/tokens/:id/refresh': 'tokens:write',
+  'POST /v1/tokens/exchange': 'tokens:write',
+  'POST /v1/tokens/:id/revoke': 'tokens:delete',
   'GET /v1/tokens/:id/events': 'tokens:list',
   'GET /v1/events': 'tokens:list',
   'POST /v1/keys': 'admin',
@@ -28,6 +30,8 @@ const ROUTE_ACTIONS: Readonly<Record<string, AuditAction>> = {
   'DELETE /v1/tokens/:id': 'token.deleted',
   'DELETE /v1/tokens': 'tokens.deleted',
   'POST /v1/tokens/:id/refresh': 'token.refreshed',
+  'POST /v1/tokens/exchange': 'token.exchanged',
+  'POST /v1/tokens/:id/revoke': 'token.revoked',
   'POST /v1/keys': 'key.created',
   'DELETE /v1/keys/:id': 'key.revoked',
 }

@@ -1,10 +1,12 @@
-import type { DeleteQuery, FindBody, ListQuery, SaveBody } from '../contract/tokens.ts'
+import type { DeleteQuery, ExchangeBody, FindBody, ListQuery, SaveBody } from '../contract/tokens.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import { VaultError } from '../domain/errors.ts'
+import type { ExchangeOrder } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { Secret } from '../domain/secret.ts'
 import type { Page, TokenFilter } from '../domain/token-store.ts'
+import { DEFAULT_PROVIDER } from '../domain/token.ts'
 
 type Given = string | null | undefined
 
@@ -27,7 +29,7 @@ const LAST_MOMENT = new Date('9999-12-31T23:59:59.999Z')
 export function time(pointer: string, given: Given): Date | null {
   const value = text(given)
   if (value === null) return null
-  const parsed = new Date(value)
+  const parsed = new Date(value.toUpperCase())
   const day = Number(value.slice(8, 10))
   const daysOfMonth = new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate()
   if (!(parsed <= LAST_MOMENT) || day > daysOfMonth) throw invalidField(pointer, 'is no date of the calendar')
@@ -61,6 +63,19 @@ export function toSaveRequest(body: SaveBody): SaveRequest {
     apiDomain: text(body.api_domain),
     expiresAt,
     expiresInSeconds,
+  }
+}
+
+export function toExchangeOrder(body: ExchangeBody): ExchangeOrder {
+  return {
+    provider: text(body.provider) ?? DEFAULT_PROVIDER,
+    clientId: body.client_id,
+    clientSecret: secret(body.client_secret),
+    grantToken: new Secret(body.grant_token),
+    codeVerifier: secret(body.code_verifier),
+    redirectUrl: text(body.redirect_url),
+    userName: text(body.user_name),
+    apiDomain: text(body.api_domain),
   }
 }
 

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 
 /** Fastify's own settings would drop unknown fields and turn 7 into "7". */
-const ajv = new Ajv({
+export const ajv = new Ajv({
   allErrors: true,
   allowUnionTypes: true,
   removeAdditional: false,

@@ -77,6 +77,36 @@ describe('the client with a real vault', () => {
     expect(zoho.grants.userOf(renewed.access_token ?? '')).toEqual(zoho.user)
   })
 
+  test('trades a code once, and revokes what came of it', async () => {
+    const { client, zoho } = world
+    const code = {
+      client_id: zoho.client.id,
+      client_secret: zoho.client.secret,
+      grant_token: zoho.grant(),
+      redirect_url: 'https://app.example/back',
+      user_name: 'gus',
+      api_domain: zoho.url,
+    }
+    const token = await client.exchange(code)
+    expect(token).toMatchObject({ user_name: 'gus', grant_token: code.grant_token, version: 1 })
+    expect(await client.exchange(code)).toMatchObject({ id: token.id, access_token: token.access_token })
+    expect(zoho.count('exchange')).toBe(1)
+    expect(await errorOf(client.exchange({ ...code, grant_token: 'unknown' }))).toMatchObject({
+      status: 422,
+      code: 'grant_refused',
+    })
+    zoho.make('server_error', 'revoke', 1)
+    expect(await errorOf(client.revoke(token.id))).toMatchObject({
+      status: 503,
+      code: 'provider_unavailable',
+    })
+    expect(zoho.grants.isLive(token.refresh_token ?? '')).toBe(true)
+    await client.revoke(token.id)
+    expect(zoho.grants.isLive(token.refresh_token ?? '')).toBe(false)
+    expect(await client.get(token.id)).toBeNull()
+    expect(await errorOf(client.revoke(token.id))).toMatchObject({ status: 404, code: 'not_found' })
+  })
+
   test('saves under a condition', async () => {
     const { client } = world
     const { id, version } = await client.save({ user_name: 'dora', client_id: 'd', access_token: 'd' })

@@ -41,7 +41,7 @@ const linesOf = ({ headers }: Answer): AuditLine[] =>
 
 let users = 0
 /** A token with every secret that there is, which can be renewed. */
-async function saveToken(): Promise<string> {
+async function saveToken(fields: object = {}): Promise<string> {
   users += 1
   const { body } = await vault.save({
     user_name: `user-${users}`,
@@ -52,9 +52,13 @@ async function saveToken(): Promise<string> {
     access_token: `access-${users}`,
     expires_in: 3600,
     api_domain: zoho.url,
+    ...fields,
   })
   return body.id ?? ''
 }
+
+const isRenewalOf = ({ action, token_id }: AuditLine, id: string) =>
+  action === 'token.renewed' && token_id === id
 
 async function makeKey(scopes: string[]): Promise<string> {
   const { body } = await vault.call('POST', '/v1/keys', { name: 'test', scopes })
@@ -70,6 +74,11 @@ const REQUESTS: Record<string, (id: string) => { path: string; body?: unknown }>
   'GET /v1/tokens/:id/access-token': (id) => ({ path: `/v1/tokens/${id}/access-token` }),
   'POST /v1/access-token': (id) => ({ path: '/v1/access-token', body: { id } }),
   'POST /v1/tokens/:id/refresh': (id) => ({ path: `/v1/tokens/${id}/refresh` }),
+  'POST /v1/tokens/exchange': () => ({
+    path: '/v1/tokens/exchange',
+    body: { client_id: zoho.client.id, client_secret: zoho.client.secret, grant_token: zoho.grant() },
+  }),
+  'POST /v1/tokens/:id/revoke': (id) => ({ path: `/v1/tokens/${id}/revoke` }),
   'DELETE /v1/tokens/:id': (id) => ({ path: `/v1/tokens/${id}` }),
   'DELETE /v1/tokens': () => ({ path: '/v1/tokens?user_name=nobody' }),
   'GET /v1/tokens/:id/events': (id) => ({ path: `/v1/tokens/${id}/events` }),
@@ -160,6 +169,29 @@ describe('the audit log', () => {
     ])
   })
 
+  test('has a line for each renewal that the vault makes by itself, with what came of it', async () => {
+    const renewals = (id: string) => vault.audit().filter((line) => isRenewalOf(line, id))
+    const id = await saveToken({ expires_in: 1 })
+    await until(() => renewals(id).length > 0)
+    expect(renewals(id)).toMatchObject([{ actor: 'refresher', outcome: 'ok' }])
+    expect(renewals(id)[0]).not.toHaveProperty('disclosed')
+    const dead = await saveToken({ expires_in: 1, refresh_token: 'revoked' })
+    await until(() => renewals(dead).length > 0)
+    expect(renewals(dead)).toMatchObject([{ actor: 'refresher', outcome: 'reauth_required' }])
+  })
+
+  test.each(ROUTES.filter((route) => route.startsWith('GET ')))(
+    'HEAD for %s shows nothing: it has no line, and no length of a secret',
+    async (route) => {
+      const id = await saveToken()
+      const key = await makeKey(['tokens:read', 'admin'])
+      const { path } = REQUESTS[route]?.(id) ?? { path: '' }
+      const answer = await vault.call('HEAD', path, undefined, bearer(key))
+      expect([answer.status, answer.text, linesOf(answer)]).toEqual([200, '', []])
+      expect(answer.headers.get('content-length')).toBeNull()
+    },
+  )
+
   test('holds no secret that went through the service', async () => {
     const id = await saveToken()
     const shown = await request('GET /v1/tokens/:id', id)
@@ -182,12 +214,18 @@ describe('the audit log', () => {
       expect(secretsOf(body)).toEqual([])
     }
     expect((await request('GET /v1/keys', '')).status).toBe(200)
+    const due = ids[0] ?? ''
+    await database.query(`update tokens set refresh_due_at = now() where id = '${due}'`)
+    const missing = (line: string) => line.includes(due) && line.includes('a renewal is missing')
+    await until(() => vault.log().split('\n').some(missing))
+    const renewed = `select 1 from tokens where id = '${due}' and refreshed_at is not null`
+    expect(await database.query(renewed)).toHaveLength(1)
     renameSync(away, join(folder, 'log'))
     const answer = await request('GET /v1/tokens/:id', ids[0] ?? '')
     expect([answer.status, linesOf(answer).length]).toEqual([200, 1])
   })
 })
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50))
 }

@@ -93,6 +93,16 @@ describe('the disclosure budget', () => {
   const get = (id: string | undefined, key: string) =>
     vault.call('GET', `/v1/tokens/${id ?? ''}`, undefined, bearer(key))
 
+  test('is not spent by HEAD, which shows nothing', async () => {
+    const { key } = await makeKey(vault, ['tokens:use'])
+    for (const id of ids) {
+      for (const path of [`/v1/tokens/${id}`, `/v1/tokens/${id}/access-token?min_ttl=0`]) {
+        expect((await vault.call('HEAD', path, undefined, bearer(key))).status).toBe(200)
+      }
+    }
+    for (const unseen of [0, 1, 2]) expect((await get(ids[unseen], key)).status).toBe(200)
+  })
+
   test('lets a key see so many distinct tokens, as often as it likes, and no other one', async () => {
     const { id, key } = await makeKey(vault, ['tokens:use'])
     for (const seen of [0, 1, 2, 0, 1, 2]) expect((await get(ids[seen], key)).status).toBe(200)

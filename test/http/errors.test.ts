@@ -33,6 +33,8 @@ const ROUTES = [
   ['GET', '/v1/tokens/a/access-token'],
   ['POST', '/v1/access-token'],
   ['POST', '/v1/tokens/a/refresh'],
+  ['POST', '/v1/tokens/exchange'],
+  ['POST', '/v1/tokens/a/revoke'],
 ] as const
 
 describe('without a valid key', () => {
@@ -140,13 +142,14 @@ describe('an unknown', () => {
     '/v1/tokens/a/b',
     '/v1/tokens/find/x',
     '/v1/tokens/',
+    '/v1/tokens/?limit=1',
+    '/v1/tokens//access-token',
+    '/v1/keys/',
     '//v1/tokens',
     '/V1/tokens',
   ])('route %s is not found', async (path) => {
     const { status, body } = await vault.call('GET', path)
-    expect([status, body.code]).toSatisfy(
-      ([given, code]) => (given === 404 && code === 'not_found') || given === 400,
-    )
+    expect([status, body.code]).toEqual([404, 'not_found'])
   })
 
   test.each([
@@ -154,6 +157,8 @@ describe('an unknown', () => {
     ['/v1/tokens', 'POST, GET, HEAD, DELETE'],
     ['/v1/tokens/a/access-token', 'GET, HEAD'],
     ['/v1/tokens/a/refresh', 'POST'],
+    ['/v1/tokens/exchange', 'POST, GET, HEAD, DELETE'],
+    ['/v1/tokens/a/revoke', 'POST'],
     ['/v1/access-token', 'POST'],
     ['/healthz', 'GET, HEAD'],
   ])('method at %s is told those that there are', async (path, allow) => {
@@ -204,6 +209,27 @@ describe('the body', () => {
     const { status, body } = await vault.save(padded(65_537))
     expect([status, body.code]).toEqual([413, 'payload_too_large'])
     expect((await vault.save(padded(10_000_000))).status).toBe(413)
+  })
+
+  test.each([
+    ['GET', '/v1/tokens/a'],
+    ['GET', '/v1/tokens'],
+    ['DELETE', '/v1/tokens/a'],
+    ['DELETE', '/v1/tokens?client_id=x'],
+    ['POST', '/v1/tokens/a/refresh'],
+    ['GET', '/v1/keys'],
+  ])('sent to %s %s, which takes none, is refused unless it is empty', async (method, path) => {
+    const send = async (body: string) => {
+      const lines = [`${method} ${path} HTTP/1.1`, `Authorization: Bearer ${vault.key}`]
+      const typed = [...lines, 'Content-Type: application/json', `Content-Length: ${body.length}`]
+      return parseRaw(await sendRaw(vault.url, rawRequest(typed, body)))
+    }
+    for (const body of ['{"min_ttl":60}', '7', `${'['.repeat(9000)}${']'.repeat(9000)}`]) {
+      expect(await send(body)).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+    }
+    const { status } = await send('')
+    expect(status).not.toBe(400)
+    if (method !== 'GET') expect((await send('{}')).status).toBe(status)
   })
 
   test('in chunks is held to the same size', async () => {

@@ -152,6 +152,7 @@ test('a token of another namespace is answered as one that there is not', async 
     await vault.call('GET', '/v1/tokens/theirs'),
     await vault.call('GET', '/v1/tokens/theirs/access-token'),
     await vault.call('POST', '/v1/tokens/theirs/refresh'),
+    await vault.call('POST', '/v1/tokens/theirs/revoke'),
     await vault.call('DELETE', '/v1/tokens/theirs'),
   ]) {
     expect(answer.status).toBe(404)

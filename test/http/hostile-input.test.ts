@@ -198,6 +198,22 @@ describe('a body', () => {
     })
   })
 
+  test.each([
+    ['{"access_token":"s","user_name":"ann","access_token":"t"}', '/access_token'],
+    ['{"access_token":"t","access_token":"t"}', '/access_token'],
+    ['{"access_token":"t","access\\u005ftoken":null}', '/access_token'],
+    ['{"id" : "\\\\","id"\n:"x","access_token":"{\\":{"}', '/id'],
+    ['{"__proto__":1,"__proto__":2}', '/__proto__'],
+  ])('that gives a field twice is refused by its name: %s', async (body, pointer) => {
+    expect(await faultsOf(body)).toEqual([pointer])
+  })
+
+  test('is judged by its names, whatever its values look like', async () => {
+    for (const text of ['id', ':', '":', '","id":', '{', '}{', '\\', '\\"', '"id":1,"id":']) {
+      expect((await vault.find({ access_token: text, refresh_token: text, scope: text })).status).toBe(404)
+    }
+  })
+
   test('with 4,000 unknown fields is refused with a short answer', async () => {
     const fields = Array.from({ length: 4000 }, (_, index) => `"f${index}":1`)
     const { status, text } = await vault.save(`{${fields.join(',')}}`)

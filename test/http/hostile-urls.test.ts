@@ -117,15 +117,24 @@ describe('a query', () => {
     expect((await vault.call('GET', `/v1/tokens?user_name=${value}`)).status).toBeLessThan(500)
   })
 
+  const BODIES: Record<string, object> = {
+    '/v1/tokens': { access_token: 't' },
+    '/v1/tokens/find': { access_token: 't' },
+    '/v1/access-token': { access_token: 't' },
+    '/v1/tokens/exchange': { client_id: 'c', grant_token: 'g' },
+  }
+
   test.each([
     'POST /v1/tokens',
     'POST /v1/tokens/find',
     'POST /v1/access-token',
     'DELETE /v1/tokens/a',
     'POST /v1/tokens/a/refresh',
+    'POST /v1/tokens/exchange',
+    'POST /v1/tokens/a/revoke',
   ])('to %s, which knows no parameter, is refused', async (route) => {
     const [method = '', path = ''] = route.split(' ')
-    const body = method === 'POST' && !path.endsWith('refresh') ? { access_token: 't' } : undefined
+    const body = BODIES[path]
     const answer = await vault.call(method, `${path}?id=a`, body)
     expect([answer.status, answer.body.errors?.[0]?.pointer]).toEqual([400, '/id'])
   })

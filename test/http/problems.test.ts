@@ -30,7 +30,7 @@ const TABLE: [status: number, ...codes: string[]][] = [
   [412, 'version_mismatch'],
   [413, 'payload_too_large'],
   [415, 'unsupported_media_type'],
-  [422, 'nothing_to_store'],
+  [422, 'nothing_to_store', 'grant_refused'],
   [429, 'rate_limited'],
   [500, 'internal_error'],
   [502, 'provider_error', 'client_refused'],

@@ -231,6 +231,8 @@ describe('the expiry', () => {
   test('is stored in UTC with milliseconds, whatever the offset', async () => {
     const { body } = await vault.save({ access_token: 'a', expires_at: '2040-01-01T01:30:00.1239+01:30' })
     expect(body.expires_at).toBe('2040-01-01T00:00:00.123Z')
+    const again = await vault.save({ access_token: 'a', expires_at: '2041-01-01t00:00:00.5z' })
+    expect(again.body.expires_at).toBe('2041-01-01T00:00:00.500Z')
   })
 
   test('of an expired token is zero seconds away', async () => {

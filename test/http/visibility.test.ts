@@ -40,6 +40,11 @@ beforeAll(async () => {
       return Promise.resolve({ ...reading, created: true })
     },
     refresh: () => Promise.resolve(reading),
+    exchange: () => {
+      saves += 1
+      return Promise.resolve({ ...reading, created: true })
+    },
+    revoke: () => Promise.resolve(),
     delete: () => Promise.resolve(),
     deleteMany: () => Promise.resolve(1),
     noteUse: () => (uses += 1),
@@ -64,6 +69,13 @@ const ROUTES: { method: 'GET' | 'POST' | 'DELETE'; url: string; route: string; b
   { method: 'GET', url: '/v1/tokens/a/access-token', route: 'GET /v1/tokens/:id/access-token' },
   { method: 'POST', url: '/v1/access-token', route: 'POST /v1/access-token', body: { id: 'a' } },
   { method: 'POST', url: '/v1/tokens/a/refresh', route: 'POST /v1/tokens/:id/refresh' },
+  {
+    method: 'POST',
+    url: '/v1/tokens/exchange',
+    route: 'POST /v1/tokens/exchange',
+    body: { client_id: 'app', grant_token: 'code' },
+  },
+  { method: 'POST', url: '/v1/tokens/a/revoke', route: 'POST /v1/tokens/:id/revoke' },
   { method: 'GET', url: '/v1/tokens/a/events', route: 'GET /v1/tokens/:id/events' },
   { method: 'GET', url: '/v1/events', route: 'GET /v1/events' },
   { method: 'POST', url: '/v1/keys', route: 'POST /v1/keys', body: { name: 'a', scopes: ['admin'] } },
@@ -82,6 +94,8 @@ const NEEDED: Record<string, Scope> = {
   'GET /v1/tokens/:id/access-token': 'tokens:use',
   'POST /v1/access-token': 'tokens:use',
   'POST /v1/tokens/:id/refresh': 'tokens:write',
+  'POST /v1/tokens/exchange': 'tokens:write',
+  'POST /v1/tokens/:id/revoke': 'tokens:delete',
   'GET /v1/tokens/:id/events': 'tokens:list',
   'GET /v1/events': 'tokens:list',
   'POST /v1/keys': 'admin',
@@ -205,4 +219,5 @@ test('a use is noted where an access token was given out that the caller did not
   expect(await noted('tokens:list', 'GET /v1/tokens/:id')).toBe(0)
   expect(await noted('tokens:write+tokens:use', 'POST /v1/tokens')).toBe(0)
   expect(await noted('tokens:write+tokens:use', 'POST /v1/tokens/:id/refresh')).toBe(1)
+  expect(await noted('tokens:write+tokens:use', 'POST /v1/tokens/exchange')).toBe(1)
 })

@@ -154,6 +154,9 @@ const VERBS: Record<string, (values: Named) => Request> = {
   'save a version': ({ id }) => ask('POST', '/v1/tokens', { id, access_token: 'x' }, { 'if-match': '"1"' }),
   'save nothing': ({ id }) => ask('POST', '/v1/tokens', { id }),
   refresh: ({ id }) => ask('POST', `/v1/tokens/${id}/refresh`),
+  exchange: ({ provider, client_id, grant_token }) =>
+    ask('POST', '/v1/tokens/exchange', { provider, client_id, grant_token }),
+  revoke: ({ id }) => ask('POST', `/v1/tokens/${id}/revoke`),
   delete: ({ id }) => ask('DELETE', `/v1/tokens/${id}`),
   list: ({ id }) => ask('GET', `/v1/tokens?include=secrets&cursor=${cursor(id)}`),
   events: ({ id }) => ask('GET', `/v1/tokens/${id}/events`),
@@ -195,7 +198,7 @@ function lookOf({ status, headers, text }: PlainAnswer, sent: Named) {
 
 /** Every row of a namespace, but when its keys were used last. */
 async function rowsOf(side: Side): Promise<string[]> {
-  const tables = ['tokens', 'refresh_tokens', 'events', 'data_keys', 'api_keys']
+  const tables = ['tokens', 'refresh_tokens', 'events', 'data_keys', 'api_keys', 'exchanges']
   const selects = tables.map(
     (
       table,

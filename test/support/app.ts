@@ -28,6 +28,8 @@ export function createTestApp(vault: Partial<Vault>): Promise<FastifyInstance> {
       delete: unexpected,
       deleteMany: unexpected,
       refresh: unexpected,
+      exchange: unexpected,
+      revoke: unexpected,
       isRefreshable: () => true,
       noteUse: () => undefined,
       ...vault,

@@ -16,6 +16,7 @@ interface Schema {
   pattern?: string
   maxLength?: number
   properties?: Record<string, Schema>
+  required?: string[]
 }
 export interface Operation {
   parameters?: { in: 'query' | 'path' | 'header'; name: string; schema: Schema }[]
@@ -91,11 +92,10 @@ function validOf({ type, enum: choices, anyOf, items, ...schema }: Schema): fc.A
 const valueOf = (schema: Schema) =>
   fc.oneof({ weight: 9, arbitrary: validOf(schema) }, { weight: 1, arbitrary: oddValue })
 
-function bodyOf({ properties = {} }: Schema): fc.Arbitrary<string> {
+function bodyOf({ properties = {}, required = [] }: Schema): fc.Arbitrary<string> {
   const fields = Object.fromEntries(
     Object.entries(properties).map(([name, schema]) => [name, valueOf(schema)]),
   )
-  const required = ['name', 'scopes'].filter((name) => name in properties)
   const known = fc.record<Record<string, unknown>>(fields, { requiredKeys: required })
   const few = fc
     .tuple(
@@ -114,14 +114,17 @@ function bodyOf({ properties = {} }: Schema): fc.Arbitrary<string> {
     { weight: 1, arbitrary: fc.tuple(few, unknown).map(([one, other]) => ({ ...one, ...other })) },
     { weight: 1, arbitrary: oddValue },
   )
-  return object.map((body) => JSON.stringify(withoutRenewal(body)))
+  return object.map((body) => JSON.stringify('provider' in properties ? atNoProvider(body) : body))
 }
 
-/** A provider that the vault does not know, so that no renewal is tried. */
-function withoutRenewal(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || !('refresh_token' in body)) return body
+/** A provider that the vault does not know, so that nothing is sent to one. */
+function atNoProvider(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
   const { provider } = body as { provider?: unknown }
-  return { ...body, provider: typeof provider === 'string' && provider.length > 900 ? provider : 'nowhere' }
+  return {
+    ...body,
+    provider: provider === undefined || provider === null || provider === '' ? 'nowhere' : provider,
+  }
 }
 
 /** As a query or a path holds it: mostly encoded as it must be. */

@@ -53,9 +53,16 @@ export interface TestVaultOptions {
   env?: Record<string, string>
   /** What the providers file holds. */
   providers?: object
+  /** How long it keeps data keys in memory. */
+  keyCacheMs?: number
 }
 
-export async function startVault({ databaseUrl, env = {}, providers }: TestVaultOptions): Promise<TestVault> {
+export async function startVault({
+  databaseUrl,
+  env = {},
+  providers,
+  keyCacheMs,
+}: TestVaultOptions): Promise<TestVault> {
   const key = env['TOKEN_VAULT_BOOTSTRAP_KEY'] ?? generateApiKey('bootstrap')
   const masterKeys = env['TOKEN_VAULT_MASTER_KEYS'] ?? generateMasterKey('k1')
   const folder = mkdtempSync(join(tmpdir(), 'vault-test-'))
@@ -73,7 +80,7 @@ export async function startVault({ databaseUrl, env = {}, providers }: TestVault
   })
   const lines: string[] = []
   const logger = createLogger(config.logLevel, { write: (line) => lines.push(line) })
-  const service = await serve(config, logger, false)
+  const service = await serve(config, logger, false, keyCacheMs)
   const call = callerOf(service.url, key)
   return {
     url: service.url,
@@ -113,7 +120,7 @@ function callerOf(url: string, key: string) {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
-    const json = response.headers.get('content-type')?.includes('json') === true
+    const json = text !== '' && response.headers.get('content-type')?.includes('json') === true
     return {
       status: response.status,
       headers: response.headers,

@@ -35,9 +35,9 @@ export interface TokenVaultClient {
   accessToken(idOrPartial: string | PartialToken, options?: FreshOptions): Promise<AccessToken>
   /** Renews now; resolves with the token. Rejects where the provider refuses or can't be reached. */
   refresh(id: string): Promise<Token>
-  /** Trades an authorization code at the provider and keeps the result. */
+  /** Trades an authorization code at the provider, once however often it is asked, and keeps the result. */
   exchange(code: CodeToExchange): Promise<Token>
-  /** Revokes the refresh token at the provider, then deletes the token. */
+  /** Revokes the refresh token at the provider, then deletes the token. Rejects, and deletes nothing, where it can't. */
   revoke(id: string): Promise<void>
 }
 

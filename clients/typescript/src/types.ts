@@ -17,16 +17,8 @@ export type PartialToken = Omit<Body<'findToken'>, 'min_ttl'>
 /** An access token with its expiry, and nothing else that is secret. */
 export type AccessToken = Answer<'getAccessToken'>
 
-/** An authorization code to trade at the provider. */
-export interface CodeToExchange {
-  provider?: string | undefined
-  client_id: string
-  client_secret?: string | undefined
-  grant_token: string
-  redirect_url?: string | undefined
-  user_name?: string | undefined
-  api_domain?: string | undefined
-}
+/** An authorization code to trade at the provider, and what it was given for. */
+export type CodeToExchange = Body<'exchangeCode'>
 
 /** Which tokens to list or delete; every field given must match. */
 export interface TokenFilter {

@@ -75,6 +75,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tokens/exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Trade an authorization code at the provider, once, and save the result */
+        post: operations["exchangeCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a token at the provider, then delete it */
+        post: operations["revokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens/{id}/access-token": {
         parameters: {
             query?: never;
@@ -2454,6 +2488,731 @@ export interface operations {
             };
         };
     };
+    exchangeCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An authorization code, and what it was given for. */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Name of a provider; `zoho` by default. */
+                    provider?: string | null;
+                    /** @description Of the client that the code was given to. */
+                    client_id: string;
+                    client_secret?: string | null;
+                    /** @description The authorization code. */
+                    grant_token: string;
+                    /** @description Of PKCE (RFC 7636); sent to the provider, and not kept. */
+                    code_verifier?: string | null;
+                    /** @description As in the request for the code. */
+                    redirect_url?: string | null;
+                    /** @description The SDKs' user signature; the token becomes this user's. */
+                    user_name?: string | null;
+                    /** @description Origin of the API; chooses the data centre that gave the code. */
+                    api_domain?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string;
+                        provider: string;
+                        user_name?: string;
+                        client_id?: string;
+                        /** @description Only for keys with tokens:read. */
+                        client_secret?: string;
+                        /** @description Only for keys with tokens:read. */
+                        refresh_token?: string;
+                        /** @description Only for keys with tokens:read. */
+                        grant_token?: string;
+                        /** @description Only for keys with tokens:use. */
+                        access_token?: string;
+                        token_type?: string;
+                        scope?: string;
+                        redirect_url?: string;
+                        api_domain?: string;
+                        /**
+                         * Format: date-time
+                         * @description When the access token expires; absent where unknown.
+                         */
+                        expires_at?: string;
+                        /** @description The whole seconds until then. */
+                        expires_in?: number;
+                        status: "active" | "failing" | "reauth_required";
+                        /** @description It has a refresh token and a known provider. */
+                        refreshable: boolean;
+                        /**
+                         * Format: date-time
+                         * @description When the vault will renew it.
+                         */
+                        refresh_due_at?: string;
+                        last_error?: {
+                            code: string;
+                            detail: string;
+                            /** Format: date-time */
+                            at: string;
+                            /** @description Failures in a row. */
+                            attempts: number;
+                        };
+                        /** @description Grows by 1 with every change; also the ETag. */
+                        version: number;
+                        /** Format: date-time */
+                        created_at: string;
+                        /** Format: date-time */
+                        updated_at: string;
+                        /**
+                         * Format: date-time
+                         * @description When the vault renewed it last.
+                         */
+                        refreshed_at?: string;
+                        /**
+                         * Format: date-time
+                         * @description When an access token was given out last; written at most hourly.
+                         */
+                        last_used_at?: string;
+                    };
+                };
+            };
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string;
+                        provider: string;
+                        user_name?: string;
+                        client_id?: string;
+                        /** @description Only for keys with tokens:read. */
+                        client_secret?: string;
+                        /** @description Only for keys with tokens:read. */
+                        refresh_token?: string;
+                        /** @description Only for keys with tokens:read. */
+                        grant_token?: string;
+                        /** @description Only for keys with tokens:use. */
+                        access_token?: string;
+                        token_type?: string;
+                        scope?: string;
+                        redirect_url?: string;
+                        api_domain?: string;
+                        /**
+                         * Format: date-time
+                         * @description When the access token expires; absent where unknown.
+                         */
+                        expires_at?: string;
+                        /** @description The whole seconds until then. */
+                        expires_in?: number;
+                        status: "active" | "failing" | "reauth_required";
+                        /** @description It has a refresh token and a known provider. */
+                        refreshable: boolean;
+                        /**
+                         * Format: date-time
+                         * @description When the vault will renew it.
+                         */
+                        refresh_due_at?: string;
+                        last_error?: {
+                            code: string;
+                            detail: string;
+                            /** Format: date-time */
+                            at: string;
+                            /** @description Failures in a row. */
+                            attempts: number;
+                        };
+                        /** @description Grows by 1 with every change; also the ETag. */
+                        version: number;
+                        /** Format: date-time */
+                        created_at: string;
+                        /** Format: date-time */
+                        updated_at: string;
+                        /**
+                         * Format: date-time
+                         * @description When the vault renewed it last.
+                         */
+                        refreshed_at?: string;
+                        /**
+                         * Format: date-time
+                         * @description When an access token was given out last; written at most hourly.
+                         */
+                        last_used_at?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag last seen. */
+                "if-match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked and deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+        };
+    };
     getAccessToken: {
         parameters: {
             query?: {
@@ -3132,7 +3891,7 @@ export interface operations {
                             actor: string;
                             /** @description Absent where it happened to no token. */
                             token_id?: string;
-                            /** @description Of a renewal: `ok`, or why it failed. */
+                            /** @description Of a renewal, an exchange or a revocation: `ok`, or why it failed. */
                             outcome?: string;
                             /** @description More about it, by type: error codes, names of fields, ids. Never a secret. */
                             detail?: {
@@ -3366,7 +4125,7 @@ export interface operations {
                             actor: string;
                             /** @description Absent where it happened to no token. */
                             token_id?: string;
-                            /** @description Of a renewal: `ok`, or why it failed. */
+                            /** @description Of a renewal, an exchange or a revocation: `ok`, or why it failed. */
                             outcome?: string;
                             /** @description More about it, by type: error codes, names of fields, ids. Never a secret. */
                             detail?: {

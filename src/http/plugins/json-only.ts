@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { VaultError } from '../../domain/errors.ts'
+import { escapePointer } from './problems.ts'
 
 /**
  * Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. Names such
@@ -23,6 +24,23 @@ export function parseJsonOnly(app: FastifyInstance): void {
       done(new VaultError('invalid_request', 'The body is not UTF-8.', { errors }))
       return
     }
-    void parse(request, text, done)
+    void parse(request, text, (error, parsed: unknown) => {
+      done(error ?? repetitionIn(text), parsed)
+    })
   })
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g
+
+/** A name given twice in the object, of which the parser would keep the last; nested objects are refused anyway. */
+function repetitionIn(json: string): VaultError | null {
+  if (json.replaceAll(STRING, '').split('{').length !== 2) return null
+  const names = [...json.matchAll(STRING)].flatMap(([text, colon]) =>
+    colon === undefined ? [] : [JSON.parse(text.slice(0, -colon.length)) as string],
+  )
+  const seen = new Set<string>()
+  const repeated = names.find((name) => seen.size === seen.add(name).size)
+  if (repeated === undefined) return null
+  const errors = [{ pointer: `/${escapePointer(repeated)}`, detail: 'was given more than once' }]
+  return new VaultError('invalid_request', 'A field was given more than once.', { errors })
 }

@@ -26,6 +26,11 @@ export function answerProblems(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
   )
+  // The router takes the nothing behind a last slash for an id.
+  app.addHook('onRequest', async ({ params }, reply) => {
+    if ((params as { id?: string }).id === '') reply.callNotFound()
+    return Promise.resolve()
+  })
 }
 
 export function sendProblem(
@@ -92,7 +97,7 @@ function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Faul
   return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
 }
 
-function escapePointer(name: string): string {
+export function escapePointer(name: string): string {
   return name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
 }
 

@@ -42,9 +42,9 @@ function eventView({ id, type, at, actor, tokenId, facts }: RecordedEvent): Even
   }
 }
 
-/** A failed renewal says by its code how it failed. */
+/** What was sent to a provider says how it ended; a failure by its code. */
 function outcomeOf(type: RecordedEvent['type'], { code }: RecordedEvent['facts']): string | null {
-  if (type === 'renewal.succeeded') return 'ok'
-  if (type === 'renewal.dropped') return 'dropped'
+  if (type.endsWith('.succeeded')) return 'ok'
+  if (type.endsWith('.dropped')) return 'dropped'
   return typeof code === 'string' ? code : null
 }

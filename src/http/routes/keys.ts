@@ -1,11 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import type { Key, KeyBody } from '../../contract/keys.ts'
+import type { Key } from '../../contract/keys.ts'
 import type { ApiKey } from '../../domain/api-key.ts'
-import type { ApiKeys, KeyOrder } from '../../vault/api-keys.ts'
+import type { ApiKeys } from '../../vault/api-keys.ts'
+import { toKeyOrder } from '../key-order.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf } from '../plugins/scopes.ts'
-import { time } from '../token-requests.ts'
 
 /** The keys of the caller's namespace. */
 export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (app, { apiKeys }, done) => {
@@ -25,11 +25,6 @@ export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (ap
     return reply.status(204).send(null)
   })
   done()
-}
-
-function toKeyOrder({ name, scopes, expires_at: given }: KeyBody): KeyOrder {
-  if (given === 'never') return { name, scopes, expiresAt: null }
-  return { name, scopes, expiresAt: time('/expires_at', given) ?? undefined }
 }
 
 function keyView({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: ApiKey): Key {

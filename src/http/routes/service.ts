@@ -1,5 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { VaultError } from '../../domain/errors.ts'
+import { StartupError, VaultError } from '../../domain/errors.ts'
 import * as operations from '../operations.ts'
 
 /** Can this replica serve? Rejects with what is in the way. */
@@ -11,10 +11,11 @@ const RETRY_AFTER_SECONDS = 2
 export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> = (app, { ready }, done) => {
   app.get('/healthz', { schema: operations.healthz }, () => ({ status: 'ok' as const }))
 
-  app.get('/readyz', { schema: operations.readyz }, async () => {
+  app.get('/readyz', { schema: operations.readyz }, async (request) => {
     try {
       await ready()
     } catch (cause) {
+      if (cause instanceof StartupError) request.log.error({ faults: cause.faults }, 'not ready')
       const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
       throw new VaultError('storage_unavailable', 'The vault cannot serve just now.', facts, { cause })
     }

@@ -1,12 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/caller.ts'
-import type { Reading } from '../../domain/token-store.ts'
 import type { Token } from '../../domain/token.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf, requireScope } from '../plugins/scopes.ts'
+import { createTokenAnswers, etagOf, placed } from '../token-answers.ts'
 import {
   cursorOf,
   toDeleteFilter,
@@ -15,22 +14,12 @@ import {
   toPartialToken,
   toSaveRequest,
 } from '../token-requests.ts'
-import { tokenView, tokenViews } from '../token-view.ts'
+import { tokenViews } from '../token-view.ts'
 
-/** Find, get, save, list, delete and refresh. */
+/** Find, get, save, list and delete. */
 export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
   const isRefreshable = (token: Token) => vault.isRefreshable(token)
-  const show = (request: FastifyRequest, reading: Reading) => {
-    const options = { ledger: ledgerOf(request), isRefreshable, secrets: true }
-    return tokenView(callerOf(request), reading, options)
-  }
-
-  /** The answer to a caller; where it discloses the access token, that is noted. */
-  const disclose = (request: FastifyRequest, reading: Reading) => {
-    const view = show(request, reading)
-    if (view.access_token !== undefined) vault.noteUse(reading)
-    return view
-  }
+  const { show, disclose } = createTokenAnswers(vault)
 
   app.post('/tokens/find', { schema: operations.findToken }, async (request, reply) => {
     const caller = callerOf(request)
@@ -50,11 +39,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const caller = callerOf(request)
     const ifVersion = toIfVersion(request.headers['if-match'])
     const saved = await vault.save(caller, toSaveRequest(request.body), ifVersion)
-    return reply
-      .status(saved.created ? 201 : 200)
-      .header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
-      .header('etag', etagOf(saved))
-      .send(show(request, saved))
+    return placed(reply, saved).send(show(request, saved))
   })
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
@@ -81,11 +66,6 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     ledgerOf(request).note({ count: deleted })
     return { deleted }
   })
-
-  app.post('/tokens/:id/refresh', { schema: operations.refreshToken }, async (request, reply) => {
-    const reading = await vault.refresh(callerOf(request), request.params.id)
-    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
-  })
   done()
 }
 
@@ -94,8 +74,4 @@ function minTtlOf(caller: Caller, minTtl: number | null | undefined): number | n
   if (minTtl == null) return null
   requireScope(caller, 'tokens:use')
   return minTtl
-}
-
-function etagOf({ token }: Reading): string {
-  return `"${token.version}"`
 }

@@ -1,0 +1,27 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { Vault } from '../../vault/vault.ts'
+import * as operations from '../operations.ts'
+import { callerOf } from '../plugins/scopes.ts'
+import { createTokenAnswers, etagOf, placed } from '../token-answers.ts'
+import { toExchangeOrder, toIfVersion } from '../token-requests.ts'
+
+/** What goes to the provider at once, and tells what it said: refresh, exchange and revoke. */
+export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
+  const { disclose } = createTokenAnswers(vault)
+
+  app.post('/tokens/:id/refresh', { schema: operations.refreshToken }, async (request, reply) => {
+    const reading = await vault.refresh(callerOf(request), request.params.id)
+    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
+  })
+
+  app.post('/tokens/exchange', { schema: operations.exchangeCode }, async (request, reply) => {
+    const exchanged = await vault.exchange(callerOf(request), toExchangeOrder(request.body))
+    return placed(reply, exchanged).send(disclose(request, exchanged))
+  })
+
+  app.post('/tokens/:id/revoke', { schema: operations.revokeToken }, async (request, reply) => {
+    await vault.revoke(callerOf(request), request.params.id, toIfVersion(request.headers['if-match']))
+    return reply.status(204).send(null)
+  })
+  done()
+}

@@ -1,0 +1,46 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Token as WireToken } from '../contract/tokens.ts'
+import type { Reading } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
+import type { Vault } from '../vault/vault.ts'
+import { ledgerOf } from './plugins/audit.ts'
+import { callerOf } from './plugins/scopes.ts'
+import { tokenView } from './token-view.ts'
+
+/** A token as the answer to a request. */
+export interface TokenAnswers {
+  show: (request: FastifyRequest, reading: Reading) => WireToken
+  /** The same to a caller who did not bring the access token; where it is disclosed, that is noted. */
+  disclose: (request: FastifyRequest, reading: Reading) => WireToken
+}
+
+export function createTokenAnswers(vault: Vault): TokenAnswers {
+  const isRefreshable = (token: Token) => vault.isRefreshable(token)
+  const show = (request: FastifyRequest, reading: Reading) => {
+    const options = { ledger: ledgerOf(request), isRefreshable, secrets: true }
+    return tokenView(callerOf(request), reading, options)
+  }
+  return {
+    show,
+    disclose(request, reading) {
+      const view = show(request, reading)
+      if (view.access_token !== undefined) vault.noteUse(reading)
+      return view
+    },
+  }
+}
+
+/** Where a saved token is to be found, and whether it is a new one. */
+export function placed<Reply extends FastifyReply>(
+  reply: Reply,
+  saved: Reading & { created: boolean },
+): Reply {
+  reply.status(saved.created ? 201 : 200)
+  reply.header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
+  reply.header('etag', etagOf(saved))
+  return reply
+}
+
+export function etagOf({ token }: Reading): string {
+  return `"${token.version}"`
+}
