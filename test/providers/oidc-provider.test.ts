@@ -15,15 +15,21 @@ async function setUp(client: OidcClient) {
   const providers = createProviders(loadProviders({ providers: [oidc.entry(client)] }))
   const refresh = (refreshToken: string, as: Partial<OidcClient> = {}) =>
     providers.refresh({
-      provider: 'oidc',
-      clientId: as.id ?? client.id,
-      clientSecret: new Secret(as.secret ?? client.secret),
+      ...identityOf({ ...client, ...as }),
       refreshToken: new Secret(refreshToken),
       apiDomain: null,
-      sendBeforeMs: performance.now() + 20_000,
+      ...soon(),
     })
-  return { oidc, refresh, refreshToken: await oidc.issueRefreshToken({ client }) }
+  return { oidc, providers, refresh, refreshToken: await oidc.issueRefreshToken({ client }) }
 }
+
+const identityOf = ({ id, secret }: OidcClient) => ({
+  provider: 'oidc',
+  clientId: id,
+  clientSecret: new Secret(secret),
+})
+
+const soon = () => ({ sendBeforeMs: performance.now() + 20_000 })
 
 function renewed(outcome: RefreshOutcome): string {
   if (outcome.kind !== 'renewed') throw new Error(`It was ${outcome.kind}: ${outcome.error}`)
@@ -61,18 +67,28 @@ describe.each([POST, BASIC])('oidc-provider with a client of $auth', (client) =>
     ['secret', { secret: 'wrong' }],
   ])('refuses another %s, which is not the fault of the token', async (_, as) => {
     const { oidc, refresh, refreshToken } = await setUp(client)
-    expect(await refresh(refreshToken, as)).toEqual({ kind: 'misconfigured', error: 'invalid_client' })
+    expect(await refresh(refreshToken, as)).toEqual({ kind: 'client_refused', error: 'invalid_client' })
     expect(await oidc.knows(refreshToken)).toBe(true)
   })
 })
 
-test('a refresh token that was revoked, that has expired or that never was is dead', async () => {
-  const { oidc, refresh, refreshToken } = await setUp(POST)
-  const form = { token: refreshToken, client_id: POST.id, client_secret: POST.secret }
-  const revocation = await fetch(oidc.revokeUrl, { method: 'POST', body: new URLSearchParams(form) })
-  expect(revocation.status).toBe(200)
+test.each([POST, BASIC])('a refresh token that a client of $auth has revoked is dead', async (client) => {
+  const { oidc, providers, refresh, refreshToken } = await setUp(client)
+  const request = {
+    ...identityOf(client),
+    token: new Secret(refreshToken),
+    kind: 'refresh_token' as const,
+    apiDomain: null,
+  }
+  expect(await providers.revoke({ ...request, ...soon() })).toEqual({ kind: 'revoked', answer: 'ok' })
+  expect(await oidc.knows(refreshToken)).toBe(false)
+  expect(await refresh(refreshToken)).toEqual({ kind: 'dead', error: 'invalid_grant' })
+})
+
+test('a refresh token that has expired or that never was is dead', async () => {
+  const { oidc, refresh } = await setUp(POST)
   const expired = await oidc.issueRefreshToken({ client: POST, expiredForSeconds: 60 })
-  for (const token of [refreshToken, expired, 'never-issued']) {
+  for (const token of [expired, 'never-issued']) {
     expect(await refresh(token)).toEqual({ kind: 'dead', error: 'invalid_grant' })
   }
 })
@@ -81,28 +97,28 @@ test('a refresh token of another client is dead', async () => {
   const oidc = await startOidcProvider(POST, BASIC)
   const providers = createProviders(loadProviders({ providers: [oidc.entry(POST)] }))
   const outcome = await providers.refresh({
-    provider: 'oidc',
-    clientId: POST.id,
-    clientSecret: new Secret(POST.secret),
+    ...identityOf(POST),
     refreshToken: new Secret(await oidc.issueRefreshToken({ client: BASIC })),
     apiDomain: null,
-    sendBeforeMs: performance.now() + 20_000,
+    ...soon(),
   })
   expect(outcome).toEqual({ kind: 'dead', error: 'invalid_grant' })
 })
 
 test('a code with PKCE is traded once, with its verifier', async () => {
-  const oidc = await startOidcProvider(POST)
-  const { code, codeVerifier, redirectUri } = await oidc.issueCode({ client: POST })
-  const trade = async (code_verifier: string) => {
-    const form = { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier }
-    const client = { client_id: POST.id, client_secret: POST.secret }
-    const body = new URLSearchParams({ ...form, ...client })
-    const answer = await fetch(oidc.tokenUrl, { method: 'POST', body })
-    return (await answer.json()) as Record<string, unknown>
+  const { oidc, providers } = await setUp(POST)
+  const { code, codeVerifier, redirectUri: redirectUrl } = await oidc.issueCode({ client: POST })
+  const trade = (verifier: string) => {
+    const request = {
+      code: new Secret(code),
+      codeVerifier: new Secret(verifier),
+      redirectUrl,
+      apiDomain: null,
+    }
+    return providers.exchange({ ...identityOf(POST), ...request, ...soon() })
   }
-  expect(await trade('x'.repeat(43))).toMatchObject({ error: 'invalid_grant' })
-  const { refresh_token: refreshToken } = await trade(codeVerifier)
-  expect(await oidc.knows(String(refreshToken))).toBe(true)
-  expect(await trade(codeVerifier)).toMatchObject({ error: 'invalid_grant' })
+  const dead = { kind: 'dead', error: 'invalid_grant' }
+  expect(await trade('x'.repeat(43))).toEqual(dead)
+  expect(await oidc.knows(renewed(await trade(codeVerifier)))).toBe(true)
+  expect(await trade(codeVerifier)).toEqual(dead)
 })
