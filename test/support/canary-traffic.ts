@@ -52,8 +52,29 @@ export async function live(vault: CanaryVault, number: number): Promise<string> 
   return id
 }
 
+/** An authorization code, as it is brought to be traded. */
+function codeOf({ secrets, providerName }: CanaryVault, user_name: string) {
+  return {
+    provider: providerName,
+    client_id: 'client-0',
+    client_secret: secrets.secret(),
+    grant_token: secrets.secret(),
+    redirect_url: 'https://app.example/callback',
+    user_name,
+  }
+}
+
+/** The secret that a request to the provider is about. */
+function sentIn(form: URLSearchParams): string {
+  return form.get('refresh_token') ?? form.get('code') ?? form.get('token') ?? ''
+}
+
 /** What has no token of its own; with what was lived, every operation of the document succeeds at least once. */
 export async function useTheRest(vault: CanaryVault, ids: string[]): Promise<void> {
+  const exchanged = await vault.call('POST', '/v1/tokens/exchange', codeOf(vault, 'exchanged'))
+  expect(exchanged).toMatchObject({ status: 201 })
+  const revoked = await vault.call('POST', `/v1/tokens/${String(exchanged.body['id'])}/revoke`)
+  expect(revoked).toMatchObject({ status: 204 })
   const listed = await vault.call('GET', '/v1/tokens?include=secrets&limit=1000')
   expect(vault.secrets.isIn(listed.text)).toBe(true)
   await vault.call('GET', '/v1/events')
@@ -103,7 +124,10 @@ const ECHOES: ((token: string, vault: CanaryVault) => ReturnType<EchoAnswer>)[] 
   },
 ]
 
-/** Every error of a provider, each told of another token, with a renewal that goes well between one and the next. */
+/**
+ * Every error of a provider, each told of another token, of another code and of another revocation, with a renewal
+ * that goes well between one and the next.
+ */
 export async function meetProviderErrors(vault: CanaryVault): Promise<number> {
   const { provider } = vault
   const well = provider.answer
@@ -111,10 +135,16 @@ export async function meetProviderErrors(vault: CanaryVault): Promise<number> {
     const { id } = fieldsOf(vault, number)
     const fields = { ...fieldsOf(vault, number), id, user_name: `unlucky-${number}`, expires_in: 0 }
     expect((await vault.call('POST', '/v1/tokens', fields)).status).toBe(201)
-    provider.answer = (form) => echo(form.get('refresh_token') ?? '', vault)
-    const asked = provider.requests
-    const refused = await vault.call('POST', `/v1/tokens/${id}/refresh`)
-    expect([number, refused.status >= 400, provider.requests]).toEqual([number, true, asked + 1])
+    provider.answer = (form) => echo(sentIn(form), vault)
+    for (const [path, body] of [
+      [`/v1/tokens/${id}/refresh`],
+      ['/v1/tokens/exchange', codeOf(vault, `code-${number}`)],
+    ] as const) {
+      const asked = provider.requests
+      const refused = await vault.call('POST', path, body)
+      expect([number, refused.status >= 400, provider.requests]).toEqual([number, true, asked + 1])
+    }
+    await vault.call('POST', `/v1/tokens/${id}/revoke`)
     provider.answer = well
     await vault.call('GET', `/v1/tokens/${id}/events`)
     const healthy = fieldsOf(vault, number)

@@ -107,6 +107,7 @@ export class CanaryVault {
     return {
       name: this.providerName,
       token_url: url,
+      revoke_url: `${url}/revoke`,
       rotates: 'always',
       client_auth: 'basic',
       min_interval: 0,
