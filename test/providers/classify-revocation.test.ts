@@ -27,8 +27,8 @@ describe('an answer to a revocation', () => {
   })
 
   test.each([
-    [401, error('invalid_client'), 'misconfigured', 'invalid_client'],
-    [200, error('invalid_client'), 'misconfigured', 'invalid_client'],
+    [401, error('invalid_client'), 'client_refused', 'invalid_client'],
+    [200, error('invalid_client'), 'client_refused', 'invalid_client'],
     [400, error('unsupported_token_type'), 'nonsense', 'unsupported_token_type'],
     [403, '{}', 'nonsense', 'http_403'],
     [404, '', 'nonsense', 'http_404'],
