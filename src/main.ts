@@ -6,9 +6,12 @@ import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from './crypto/keyring.t
 import { createMasterKeys } from './crypto/master-keys.ts'
 import type { AuditTrail } from './domain/audit.ts'
 import type { Clock } from './domain/clock.ts'
+import type { Keyring } from './domain/keyring.ts'
+import type { Providers } from './domain/provider.ts'
 import type { Secret } from './domain/secret.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
+import { createMetricsApp } from './http/metrics-app.ts'
 import { openAudit } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import { openBacking } from './open-backing.ts'
@@ -23,7 +26,9 @@ import { createEventStore } from './store/event-store.ts'
 import { checkSchema, migrate } from './store/migrate.ts'
 import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
-import { createEndpointLog, createObserver } from './telemetry/observer.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import { createMetrics, createRequestObserver } from './telemetry/metrics.ts'
+import { createEndpointObserver, createObserver } from './telemetry/observer.ts'
 import { createApiKeys } from './vault/api-keys.ts'
 import { createAuthenticator } from './vault/authenticator.ts'
 import { createDisclosureBudget } from './vault/disclosure-budget.ts'
@@ -50,6 +55,8 @@ export interface Service {
 interface Parts {
   config: Config
   log: Logger
+  metrics: Metrics
+  providers: Providers
   backing: Backing
   audit: AuditTrail
   callers: Database
@@ -78,7 +85,9 @@ export async function serve(
   ephemeral: boolean,
   keyCacheMs = KEY_CACHE_MS,
 ): Promise<Service> {
-  const providers = createProviders(loadProviders(config.providers), { observer: createEndpointLog(log) })
+  const metrics = createMetrics()
+  const observer = createEndpointObserver(log, metrics)
+  const providers = createProviders(loadProviders(config.providers), { observer })
   const backing = await openBacking(config, ephemeral)
   const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
   const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
@@ -88,7 +97,8 @@ export async function serve(
     await waitForDatabase(callers)
     await prepareSchema(callers, backing)
     audit = await openAudit({ file: config.auditLog, masterKeys: backing.masterKeys })
-    return await compose({ config, log, backing, audit, callers, renewing, keys, keyCacheMs }, providers)
+    const pools = { callers, renewing, keys }
+    return await compose({ config, log, metrics, providers, backing, audit, ...pools, keyCacheMs })
   } catch (error) {
     await Promise.all([callers.close(), renewing.close(), keys.close(), audit?.close()])
     await backing.close()
@@ -109,59 +119,75 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
   return createDatabase({ urls, size, name, onLost })
 }
 
-async function compose(parts: Parts, providers: ReturnType<typeof createProviders>): Promise<Service> {
-  const { config, log, backing, audit, callers, renewing, keys } = parts
+async function compose(parts: Parts): Promise<Service> {
+  const { config, log, metrics, backing, audit, callers, renewing, keys } = parts
   const { keyring, checkKeys } = await openKeyring(parts)
   const namespaceId = await ensureNamespace(callers.db, 'default')
   await keyring.keysOf(namespaceId)
-
+  const { vault, store, refresher, renewals, exchanges } = composeVault(parts, keyring)
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
-  const owner = `${hostname()}:${process.pid}`
-  const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
-  const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
-  const observer = createObserver(log, audit)
-  const sending = { store, providers, policy, clock, observer }
-  const renewals = createRenewals({ ...sending, places: createPlaces(config.refreshConcurrency) })
-  const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
-  const refresher = createRefresher({ renewals, observer })
+  const { key } = bootstrap
   let stopping = false
   const app = await createApp({
-    vault: createVault({ store, providers, renewals, exchanges, policy, clock }),
+    vault,
     apiKeys: createApiKeys(apiKeyStore),
     history: createHistory(createEventStore(callers.db), store),
-    authenticator: createAuthenticator({
-      store: apiKeyStore,
-      clock,
-      bootstrap: { key: bootstrap.key, namespaceId },
-    }),
+    authenticator: createAuthenticator({ store: apiKeyStore, clock, bootstrap: { key, namespaceId } }),
     audit,
     budget: createDisclosureBudget(config.disclosureBudget, clock),
     rateLimit: config.rateLimit,
     clock,
+    observer: createRequestObserver(metrics),
     async ready() {
       if (stopping) throw new Error('the service is stopping')
       await checkReady(parts, checkKeys)
     },
+    metrics: config.metricsPort === null ? metrics.text : null,
     logger: log,
     version: VERSION,
     tls: config.tls,
   })
-  const url = await listen(app, config.host, config.port)
+  const metricsApp = await serveMetrics(parts)
+  const url = await listen(app, { host: config.host, port: config.port, variable: 'PORT' })
   if (config.refresher) refresher.start()
   return {
     url,
     embeddedIn: backing.embeddedIn,
-    newKey: bootstrap.isNew ? bootstrap.key : null,
+    newKey: bootstrap.isNew ? key : null,
     async close() {
       stopping = true
       refresher.stop()
       await app.close()
       await Promise.all([renewals.close(), exchanges.close()])
-      await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close()])
+      await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close(), metricsApp?.close()])
       await backing.close()
     },
   }
+}
+
+/** What callers and the refresher can do, over the storage and the providers. */
+function composeVault(parts: Parts, keyring: Keyring) {
+  const { config, log, metrics, providers, audit, callers, renewing } = parts
+  const owner = `${hostname()}:${process.pid}`
+  const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
+  const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
+  const observer = createObserver(log, metrics, audit)
+  const sending = { store, providers, policy, clock, observer }
+  const renewals = createRenewals({ ...sending, places: createPlaces(config.refreshConcurrency) })
+  const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
+  const refresher = createRefresher({ renewals, observer })
+  const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
+  return { vault, store, refresher, renewals, exchanges }
+}
+
+/** Null where they have no port of their own. */
+async function serveMetrics({ config: { host, metricsPort }, log, metrics }: Parts) {
+  if (metricsPort === null) return null
+  const app = await createMetricsApp(metrics.text, log)
+  const url = await listen(app, { host, port: metricsPort, variable: 'TOKEN_VAULT_METRICS_PORT' })
+  log.info({ url }, 'serving metrics')
+  return app
 }
 
 /** The keys of all namespaces; `checkKeys` finds out whether they open with the master keys of the settings. */

@@ -2,7 +2,7 @@ import { StartupError } from '../domain/errors.ts'
 import { Secret } from '../domain/secret.ts'
 import { parseApiKey, parseDatabaseUrls, parseMasterKeys } from './formats.ts'
 import type { MasterKey } from './formats.ts'
-import type { Environment, Settings } from './settings.ts'
+import type { Environment, Range, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
 import type { Tls } from './tls.ts'
 import { readTls } from './tls.ts'
@@ -28,6 +28,8 @@ export interface Config {
   rateLimit: number | null
   /** Distinct tokens that one key may see the secrets of within an hour; null: without a limit. */
   disclosureBudget: number | null
+  /** Serves the metrics on a port of their own; null: on `port`. */
+  metricsPort: number | null
   tls: Tls | null
   logLevel: string
 }
@@ -47,6 +49,7 @@ export const OWN_NAMES = [
   'TOKEN_VAULT_AUDIT_LOG',
   'TOKEN_VAULT_RATE_LIMIT',
   'TOKEN_VAULT_DISCLOSURE_BUDGET',
+  'TOKEN_VAULT_METRICS_PORT',
   'TOKEN_VAULT_TLS_CERT',
   'TOKEN_VAULT_TLS_KEY',
   'TOKEN_VAULT_TLS_CLIENT_CA',
@@ -55,6 +58,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const MASTER_KEYS_EXAMPLE = 'k1:<32 random bytes in base64, as "openssl rand -base64 32" prints them>'
 const API_KEY_EXAMPLE = 'tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->'
 const DAY_SECONDS = 86_400
+const LIMIT = { least: 1, most: 1_000_000 }
 
 /** @throws StartupError with a line for each variable that is wrong */
 export function readConfig(env: Environment = process.env): Config {
@@ -88,8 +92,13 @@ export function readConfig(env: Environment = process.env): Config {
     }),
     refresher: settings.choice('TOKEN_VAULT_REFRESHER', ['on', 'off'], 'on') === 'on',
     auditLog: settings.text('TOKEN_VAULT_AUDIT_LOG'),
-    rateLimit: readLimit(settings, 'TOKEN_VAULT_RATE_LIMIT', 50),
-    disclosureBudget: readLimit(settings, 'TOKEN_VAULT_DISCLOSURE_BUDGET', 1_000),
+    rateLimit: readOptional(settings, 'TOKEN_VAULT_RATE_LIMIT', { ...LIMIT, fallback: 50 }),
+    disclosureBudget: readOptional(settings, 'TOKEN_VAULT_DISCLOSURE_BUDGET', { ...LIMIT, fallback: 1_000 }),
+    metricsPort: readOptional(settings, 'TOKEN_VAULT_METRICS_PORT', {
+      least: 0,
+      most: 65_535,
+      fallback: 9464,
+    }),
     tls: readTls(settings),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
   }
@@ -106,9 +115,9 @@ function unknownNames(env: Environment): string[] {
   return Object.keys(env).filter((name) => name.startsWith('TOKEN_VAULT_') && !OWN_NAMES.includes(name))
 }
 
-function readLimit(settings: Settings, name: string, example: number): number | null {
-  if (settings.text(name) === null) return null
-  return settings.integer(name, { least: 1, most: 1_000_000, fallback: example })
+/** The fallback is what an error message gives as an example. */
+function readOptional(settings: Settings, name: string, range: Range): number | null {
+  return settings.text(name) === null ? null : settings.integer(name, range)
 }
 
 function readProviders(settings: Settings): unknown {

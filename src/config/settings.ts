@@ -2,11 +2,17 @@ import { readFileSync } from 'node:fs'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+export interface Range {
+  least: number
+  most: number
+  fallback: number
+}
+
 /** Reads settings one by one and collects what is wrong with them, so that the operator sees every fault at once. */
 export interface Settings {
   /** The variable's text, from `NAME_FILE` where that is given; null where it is unset or empty. */
   text(name: string): string | null
-  integer(name: string, range: { least: number; most: number; fallback: number }): number
+  integer(name: string, range: Range): number
   choice<Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice
   /** What the text parses to; `parse` returns null for what is no good. Null where it is unset. */
   parsed<Value>(name: string, parse: (text: string) => Value | null, example: string): Value | null

@@ -35,6 +35,14 @@ export interface EndpointObserver {
   addressRefused(refused: { host: string; addresses: readonly string[] }): void
 }
 
+/** Who counts what callers ask for. Its methods never throw. */
+export interface RequestObserver {
+  /** `route` is the route's pattern, null where there is none; `code` is `ok`, or that of the problem. */
+  answered(request: { method: string; route: string | null; code: string; ms: number }): void
+  /** A brake refused something. */
+  braked(brake: string): void
+}
+
 /** The same for exchanges. */
 export interface ExchangeObserver {
   /** `outcome` is the kind of the provider's outcome. */

@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../domain/audit.ts'
 import type { Authenticator } from '../domain/authenticator.ts'
 import type { Clock } from '../domain/clock.ts'
+import type { RequestObserver } from '../domain/observer.ts'
 import type { ApiKeys } from '../vault/api-keys.ts'
 import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
 import type { History } from '../vault/history.ts'
@@ -18,14 +19,16 @@ import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
-import { guardRoutes } from './plugins/scopes.ts'
+import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
 import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
 import { grantRoutes } from './routes/grants.ts'
-import type { Readiness } from './routes/service.ts'
 import { keyRoutes } from './routes/keys.ts'
+import type { MetricsText } from './routes/metrics.ts'
+import { metricsRoute } from './routes/metrics.ts'
+import type { Readiness } from './routes/service.ts'
 import { serviceRoutes } from './routes/service.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { compileValidator } from './validation.ts'
@@ -40,7 +43,10 @@ export interface AppOptions {
   /** Requests a second of one key; null: without a limit. */
   rateLimit: number | null
   clock: Clock
+  observer: RequestObserver
   ready: Readiness
+  /** Null: they are served elsewhere. */
+  metrics: MetricsText | null
   logger: FastifyBaseLogger
   version: string
   /** Serve HTTPS; with a client CA, only to clients with a certificate of it. */
@@ -71,15 +77,16 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(sensible)
   stampAnswers(app)
   closeConnections(app)
-  logAnswers(app)
+  tellAnswers(app, options.observer)
   parseJsonOnly(app)
   answerProblems(app)
   refuseRepeatedHeaders(app)
   refuseMalformedQuery(app)
   refuseUnwantedBodies(app)
-  guardRoutes(app, options.authenticator, createFailureDelay(options.clock))
-  auditAnswers(app, { trail: options.audit, budget: options.budget, clock: options.clock })
-  await limitRequests(app, options.rateLimit)
+  authenticateCallers(app, options.authenticator, createFailureDelay(options.clock))
+  auditAnswers(app, { ...options, trail: options.audit })
+  await limitRequests(app, options.rateLimit, options.clock)
+  guardRoutes(app)
   await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(grantRoutes, { prefix: '/v1', vault: options.vault })
@@ -87,6 +94,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(eventRoutes, { prefix: '/v1', history: options.history })
   await app.register(keyRoutes, { prefix: '/v1', apiKeys: options.apiKeys })
   await app.register(serviceRoutes, { ready: options.ready })
+  if (options.metrics !== null) await app.register(metricsRoute, { metrics: options.metrics })
   refuseOtherMethods(app)
   return app
 }
@@ -108,23 +116,21 @@ function stampAnswers(app: FastifyInstance): void {
 }
 
 /** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
-function logAnswers(app: FastifyInstance): void {
+function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
   app.addHook('onResponse', async (request, reply) => {
+    const { method, outcome: code, routeOptions } = request
+    const [route, ms] = [routeOptions.url ?? null, reply.elapsedTime]
+    const line = { method, route, status: reply.statusCode, ms: Math.round(ms * 10) / 10 }
     request.log[isProbe(request) ? 'debug' : 'info'](
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        key_id: request.caller?.keyId ?? null,
-      },
+      { ...line, key_id: request.caller?.keyId ?? null },
       'answered',
     )
+    observer.answered({ method, route, code, ms })
     return Promise.resolve()
   })
 }
 
 /** Asked every few seconds by machines: worth a line only to those who look for it. */
 function isProbe({ routeOptions: { url } }: FastifyRequest): boolean {
-  return url === '/healthz' || url === '/readyz'
+  return url === '/healthz' || url === '/readyz' || url === '/metrics'
 }

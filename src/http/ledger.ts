@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../domain/audit.ts'
 import type { Caller } from '../domain/caller.ts'
 import { VaultError } from '../domain/errors.ts'
+import type { RequestObserver } from '../domain/observer.ts'
 import { Secret } from '../domain/secret.ts'
 import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
 import type { BrakeClosings, Brake } from './brake-closings.ts'
@@ -41,6 +42,7 @@ export interface LedgerParts {
   bodiless: boolean
   budget: DisclosureBudget
   closings: BrakeClosings
+  observer: RequestObserver
 }
 
 const REFUSALS: Record<Brake, string> = {
@@ -48,10 +50,12 @@ const REFUSALS: Record<Brake, string> = {
   disclosure_budget: 'This key has seen as many tokens within an hour as it is allowed.',
 }
 
-export function createLedger({ caller, changes, bodiless, budget, closings }: LedgerParts): Ledger {
+export function createLedger(parts: LedgerParts): Ledger {
+  const { caller, changes, bodiless, budget, closings, observer } = parts
   const entries: LedgerEntry[] = []
 
   const refusal = (brake: Brake, waitSeconds: number): VaultError => {
+    observer.braked(brake)
     if (closings.isFirst(brake, caller.keyId, waitSeconds)) entries.push({ brake })
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }

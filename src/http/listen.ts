@@ -3,14 +3,21 @@ import { isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { StartupError } from '../domain/errors.ts'
 
-const REMEDIES: Record<string, (host: string, port: number) => string> = {
-  EADDRINUSE: (host, port) =>
-    `PORT: ${port} is in use on ${host}: stop what listens there or choose another one, for example PORT=${port + 1}`,
-  EACCES: (_host, port) =>
-    `PORT: ${port} may not be opened by this user: choose one over 1023, for example PORT=8080`,
-  EADDRNOTAVAIL: (host) =>
+interface Address {
+  host: string
+  port: number
+  /** The variable that the port comes from. */
+  variable: string
+}
+
+const REMEDIES: Record<string, (address: Address) => string> = {
+  EADDRINUSE: ({ host, port, variable }) =>
+    `${variable}: ${port} is in use on ${host}: stop what listens there or choose another one, for example ${variable}=${port + 1}`,
+  EACCES: ({ port, variable }) =>
+    `${variable}: ${port} may not be opened by this user: choose one over 1023, for example ${variable}=8080`,
+  EADDRNOTAVAIL: ({ host }) =>
     `HOST: ${host} is no address of this machine: choose one that is, for example HOST=127.0.0.1`,
-  ENOTFOUND: (host) =>
+  ENOTFOUND: ({ host }) =>
     `HOST: ${host} is unknown: give an address of this machine, for example HOST=127.0.0.1`,
 }
 
@@ -18,12 +25,13 @@ const REMEDIES: Record<string, (host: string, port: number) => string> = {
  * Resolves with the address to call.
  * @throws StartupError where the address cannot be had
  */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+export async function listen(app: FastifyInstance, to: Address): Promise<string> {
+  const { host, port } = to
   try {
     await app.listen({ host, port })
   } catch (error) {
     const remedy = REMEDIES[(error as NodeJS.ErrnoException).code ?? '']
-    throw remedy === undefined ? error : new StartupError(remedy(host, port))
+    throw remedy === undefined ? error : new StartupError(remedy(to))
   }
   const address = app.server.address()
   const bound = typeof address === 'object' && address !== null ? address.port : port

@@ -196,3 +196,17 @@ export const openapi = {
   summary: 'This document',
   response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, description: 'OpenAPI 3.1' }) },
 }
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+export const metrics = {
+  ...service,
+  operationId: 'metrics',
+  summary: 'What is counted, for Prometheus',
+  response: {
+    200: Type.Unsafe<string>({
+      description: 'Prometheus text format',
+      content: { 'text/plain': { schema: { type: 'string' } } },
+    }),
+  },
+}

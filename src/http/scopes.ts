@@ -22,6 +22,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | 'public'>> = {
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /openapi.json': 'public',
+  'GET /metrics': 'public',
 }
 
 /** What the audit log calls a request that may change something. A change that is not here stops the start. */

@@ -2,24 +2,31 @@ import type { Logger } from 'pino'
 import type { AuditTrail } from '../domain/audit.ts'
 import type { EndpointObserver, ExchangeObserver, Observer } from '../domain/observer.ts'
 import { REFRESHER } from '../domain/token.ts'
+import type { Metrics } from './metrics.ts'
 
-/** What the vault does by itself, as lines of the log; what it changes by itself, in the audit log, too. */
-export function createObserver(log: Logger, audit: AuditTrail): Observer & ExchangeObserver {
+/** What the vault does by itself: told by the log, counted, and where it is a change written to the audit log. */
+export function createObserver(
+  log: Logger,
+  metrics: Metrics,
+  audit: AuditTrail,
+): Observer & ExchangeObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
       const line = { token_id: ref.id, provider, outcome, stored, ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'renewed')
       else log.warn(line, 'renewal failed')
+      const code = stored ? codeOf(outcome) : 'dropped'
+      metrics.renewals.inc({ provider, outcome: code })
+      metrics.renewalSeconds.observe({ provider }, ms / 1000)
       const entry = { namespaceId: ref.namespaceId, actor: REFRESHER, tokenId: ref.id } as const
-      audit
-        .record([{ ...entry, action: 'token.renewed', outcome: stored ? codeOf(outcome) : 'dropped' }])
-        .catch((error: unknown) => {
-          // What is renewed is stored: nobody has seen it, and to give it up would lose the token.
-          log.error({ token_id: ref.id, err: error }, 'a renewal is missing in the audit log')
-        })
+      audit.record([{ ...entry, action: 'token.renewed', outcome: code }]).catch((error: unknown) => {
+        // What is renewed is stored: nobody has seen it, and to give it up would lose the token.
+        log.error({ token_id: ref.id, err: error }, 'a renewal is missing in the audit log')
+      })
     },
     clientPaused({ ref, provider, clientId, pause }) {
       const line = { token_id: ref.id, provider, client_id: clientId, ...pause }
+      metrics.clientPauses.inc({ provider, reason: pause.reason })
       if (pause.reason === 'mass_failure')
         log.error(line, 'many tokens of a client die at once: it is paused')
       else log.warn(line, 'the provider refuses a client: it is paused')
@@ -31,6 +38,7 @@ export function createObserver(log: Logger, audit: AuditTrail): Observer & Excha
       const line = { namespace_id: namespaceId, provider, outcome, ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'exchanged')
       else log.warn(line, 'exchange failed')
+      metrics.exchanges.inc({ provider, outcome: codeOf(outcome) })
     },
     exchangeNotStored(namespaceId, error) {
       log.error({ namespace_id: namespaceId, err: error }, 'an exchange waits for the storage')
@@ -41,14 +49,16 @@ export function createObserver(log: Logger, audit: AuditTrail): Observer & Excha
   }
 }
 
-/** What becomes of providers' endpoints, as lines of the log. */
-export function createEndpointLog(log: Logger): EndpointObserver {
+/** What becomes of providers' endpoints. */
+export function createEndpointObserver(log: Logger, { openBreakers }: Metrics): EndpointObserver {
   return {
     breakerOpened(endpoint) {
       log.error(endpoint, 'a provider does not answer: requests to it are held back')
+      openBreakers.set({ ...endpoint }, 1)
     },
     breakerClosed(endpoint) {
       log.info(endpoint, 'a provider answers again')
+      openBreakers.set({ ...endpoint }, 0)
     },
     addressRefused({ host, addresses }) {
       log.error({ host, addresses }, 'a provider was not connected to: no address of its host is allowed')

@@ -28,19 +28,28 @@ interface CachedKey {
 
 /** Stored keys, read again every few seconds, and the operator's own one. */
 export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorParts): Authenticator {
-  const cache = new Map<string, CachedKey>()
+  const known = new Map<string, CachedKey>()
+  /** Ids that are none, or not known yet, apart: a crowd of them pushes out no key that is in use. */
+  const strange = new Map<string, CachedKey>()
   const bootstrapCaller = callerOfBootstrap(bootstrap)
 
   const readCached = (id: string): CachedKey => {
-    const cached = cache.get(id)
     const startedMs = clock.monotonicMs()
-    if (cached !== undefined && startedMs - cached.startedMs < CACHE_MS) return cached
+    const isFresh = (cached: CachedKey | undefined) =>
+      cached !== undefined && startedMs - cached.startedMs < CACHE_MS
+    const cached = [known.get(id), strange.get(id)].find(isFresh)
+    if (cached !== undefined) return cached
     const fresh = { reading: store.find(id), startedMs, isNoted: false }
-    fresh.reading.catch(() => cache.delete(id))
-    cache.delete(id)
-    cache.set(id, fresh)
-    const [eldest] = cache.keys()
-    if (cache.size > CACHED_KEYS && eldest !== undefined) cache.delete(eldest)
+    known.delete(id)
+    keep(strange, id, fresh)
+    fresh.reading.then(
+      (stored) => {
+        if (stored === null) return
+        strange.delete(id)
+        keep(known, id, fresh)
+      },
+      () => strange.delete(id),
+    )
     return fresh
   }
 
@@ -63,6 +72,14 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
       return { keyId, namespaceId, scopes: new Set(scopes) }
     },
   }
+}
+
+/** The latest last; of too many the eldest is forgotten. */
+function keep(cache: Map<string, CachedKey>, id: string, key: CachedKey): void {
+  cache.delete(id)
+  cache.set(id, key)
+  const [eldest] = cache.keys()
+  if (cache.size > CACHED_KEYS && eldest !== undefined) cache.delete(eldest)
 }
 
 function callerOfBootstrap({ key, namespaceId }: AuthenticatorParts['bootstrap']) {

@@ -152,6 +152,11 @@ describe('the address', () => {
     expect(await faultOf({ ...settings, PORT: String(port) })).toMatch(
       new RegExp(`^PORT: ${port} is in use on 127\\.0\\.0\\.1: .* for example PORT=${port + 1}\\n$`),
     )
+    expect(await faultOf({ ...settings, TOKEN_VAULT_METRICS_PORT: String(port) })).toMatch(
+      new RegExp(
+        `^TOKEN_VAULT_METRICS_PORT: ${port} is in use on .* TOKEN_VAULT_METRICS_PORT=${port + 1}\\n$`,
+      ),
+    )
   })
 
   it('an address of another machine is named', async () => {

@@ -55,6 +55,7 @@ describe('without settings', () => {
       refresher: true,
       auditLog: null,
       rateLimit: null,
+      metricsPort: null,
       disclosureBudget: null,
       tls: null,
       logLevel: 'info',

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { pino } from 'pino'
-import { createEndpointLog } from '../../src/telemetry/observer.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createEndpointObserver } from '../../src/telemetry/observer.ts'
 
 test('the log says which provider is down, which answers again and which was not connected to', () => {
   const lines: Record<string, unknown>[] = []
   const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) })
-  const observer = createEndpointLog(log)
+  const observer = createEndpointObserver(log, createMetrics())
   const endpoint = { provider: 'acme', host: 'login.acme.example' }
   observer.breakerOpened(endpoint)
   observer.breakerClosed(endpoint)

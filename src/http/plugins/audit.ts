@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { AuditAction, AuditEntry, AuditTrail } from '../../domain/audit.ts'
 import type { Clock } from '../../domain/clock.ts'
+import type { RequestObserver } from '../../domain/observer.ts'
 import type { DisclosureBudget } from '../../vault/disclosure-budget.ts'
 import { createBrakeClosings } from '../brake-closings.ts'
 import type { Ledger, LedgerEntry } from '../ledger.ts'
@@ -24,10 +25,11 @@ export interface AuditOptions {
   trail: AuditTrail
   budget: DisclosureBudget
   clock: Clock
+  observer: RequestObserver
 }
 
 /** Every answer passes here before its first byte, and waits until the audit log has what it discloses or changed. */
-export function auditAnswers(app: FastifyInstance, { trail, budget, clock }: AuditOptions): void {
+export function auditAnswers(app: FastifyInstance, { trail, budget, clock, observer }: AuditOptions): void {
   const closings = createBrakeClosings(clock)
   app.decorateRequest('ledger', null)
   app.decorateRequest('begun', false)
@@ -42,7 +44,8 @@ export function auditAnswers(app: FastifyInstance, { trail, budget, clock }: Aud
     const { caller } = request
     const changes = request.routeOptions.config.action != null
     const bodiless = request.method === 'HEAD'
-    if (caller !== null) request.ledger = createLedger({ caller, changes, bodiless, budget, closings })
+    if (caller !== null)
+      request.ledger = createLedger({ caller, changes, bodiless, budget, closings, observer })
     return Promise.resolve()
   })
   app.addHook('preHandler', async (request) => {

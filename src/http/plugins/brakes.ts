@@ -2,15 +2,21 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../domain/clock.ts'
 import { createFailedAttempts } from '../failed-attempts.ts'
+import { requestCounts } from '../request-counts.ts'
 import { ledgerOf } from './audit.ts'
 
 const WINDOW_MS = 1_000
 const COUNTED_KEYS = 10_000
 
 /** A key gets so many requests a second, counted before the body is parsed. Null: without a limit. */
-export async function limitRequests(app: FastifyInstance, mostPerSecond: number | null): Promise<void> {
+export async function limitRequests(
+  app: FastifyInstance,
+  mostPerSecond: number | null,
+  clock: Clock,
+): Promise<void> {
   if (mostPerSecond === null) return
-  await app.register(rateLimit, { global: false, cache: COUNTED_KEYS })
+  const store = requestCounts(COUNTED_KEYS, () => clock.monotonicMs())
+  await app.register(rateLimit, { global: false, store })
   const count = app.createRateLimit({
     max: mostPerSecond,
     timeWindow: WINDOW_MS,

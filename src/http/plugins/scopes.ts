@@ -17,8 +17,8 @@ declare module 'fastify' {
 
 const BEARER = /^Bearer +(\S+) *$/i
 
-/** Default deny: each route gets its scope from the table, and is answered only after the key was checked for it. */
-export function guardRoutes(
+/** Default deny: each route gets its scope from the table, and is answered only to a caller with a valid key. */
+export function authenticateCallers(
   app: FastifyInstance,
   authenticator: Authenticator,
   delayFailure: (address: string) => Promise<void>,
@@ -38,7 +38,15 @@ export function guardRoutes(
       await delayFailure(request.ip)
       throw new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
     }
-    requireScope(request.caller, scope)
+  })
+}
+
+/** What a key lacks is looked at behind its rate limit: a refusal is a request, too. */
+export function guardRoutes(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    const { scope } = request.routeOptions.config
+    if (!request.is404 && scope !== 'public') requireScope(callerOf(request), scope)
+    return Promise.resolve()
   })
 }
 

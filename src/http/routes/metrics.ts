@@ -1,0 +1,17 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import * as operations from '../operations.ts'
+
+/** Resolves with what is counted, in the text format of Prometheus. */
+export type MetricsText = () => Promise<string>
+
+export const metricsRoute: FastifyPluginCallbackTypebox<{ metrics: MetricsText }> = (
+  app,
+  { metrics },
+  done,
+) => {
+  app.get('/metrics', { schema: operations.metrics }, async (_request, reply) => {
+    const text = await metrics()
+    return reply.type(operations.METRICS_TYPE).send(text)
+  })
+  done()
+}
