@@ -5,12 +5,15 @@ import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
 import { commandAudit } from './audit-command.ts'
 import { commandKeys, commandNamespaces } from './commands.ts'
+import type { AuditEntry } from './domain/audit.ts'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
 import { examine } from './doctor.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
+import { COMMAND_LINE } from './domain/token.ts'
 import { greeting } from './greeting.ts'
 import { prepareSchema, serve } from './main.ts'
+import { recordCommand } from './open-audit.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { stopSignal } from './signals.ts'
 import { migrate } from './store/migrate.ts'
@@ -73,7 +76,9 @@ async function run(): Promise<void> {
       return withDatabase(config, log, async (database, backing) => {
         await prepareSchema(database, backing)
         const carryOut = command === 'keys' ? commandKeys : commandNamespaces
-        await carryOut(database.db, words, console.log)
+        const record = (entries: readonly AuditEntry[]) =>
+          recordCommand({ file: config.auditLog, masterKeys: backing.masterKeys }, entries)
+        await carryOut({ db: database.db, tell: console.log, record }, words)
       })
     case 'audit': {
       const { action, subject, more } = words
@@ -84,7 +89,15 @@ async function run(): Promise<void> {
     case 'rotate-keys':
       return withDatabase(config, log, async (database, backing) => {
         await prepareSchema(database, backing)
-        await rotateKeys(database.db, backing.masterKeys, process.stdout, { dataKeys: words['data-keys'] })
+        const { masterKeys } = backing
+        const record = (entries: readonly AuditEntry[]) =>
+          recordCommand({ file: config.auditLog, masterKeys }, entries)
+        await record([])
+        await rotateKeys(database.db, masterKeys, process.stdout, {
+          dataKeys: words['data-keys'],
+          record: (rotated) =>
+            record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),
+        })
       })
     default:
       throw new StartupError(`${command}: there is no such command.\n\n${USAGE}`)

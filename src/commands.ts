@@ -1,6 +1,8 @@
 import type { Caller } from './domain/caller.ts'
 import { SCOPES } from './domain/caller.ts'
+import type { AuditEntry } from './domain/audit.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
+import { COMMAND_LINE } from './domain/token.ts'
 import { readKeyOrder } from './http/key-order.ts'
 import { createApiKeyStore } from './store/api-key-store.ts'
 import type { Db } from './store/database.ts'
@@ -21,44 +23,79 @@ export interface Words {
 
 const DEFAULT = 'default'
 
-type Tell = (line: string) => void
+/** What a command works with. */
+export interface CommandParts {
+  db: Db
+  tell: (line: string) => void
+  /** To the audit log; with nothing to tell it finds out whether it could. */
+  record: (entries: readonly AuditEntry[]) => Promise<void>
+}
 
 const NAMESPACE = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
-export async function commandNamespaces(db: Db, { action, subject }: Words, tell: Tell): Promise<void> {
+export async function commandNamespaces(parts: CommandParts, { action, subject }: Words): Promise<void> {
+  const { db, tell } = parts
   if (action === 'list') {
     for (const { name, createdAt } of await listNamespaces(db)) tell(`${name}\t${createdAt.toISOString()}`)
     return
   }
   const name = nameOf(subject)
   if (action === 'create') {
-    if (!(await createNamespace(db, name))) throw new StartupError(`namespaces: ${name} is there already`)
+    await audited(parts, 'namespace.created', async () => {
+      const namespaceId = await createNamespace(db, name)
+      if (namespaceId === null) throw new StartupError(`namespaces: ${name} is there already`)
+      return { namespaceId, namespace: name }
+    })
   } else if (action === 'delete' && name === DEFAULT) {
     throw new StartupError(
       'namespaces: "default" stays: it is that of the bootstrap key, and each start would make it anew; DELETE /v1/tokens?all=true empties it',
     )
   } else if (action === 'delete') {
-    await deleteNamespace(db, (await namespaceOf(db, name)).namespaceId)
+    await audited(parts, 'namespace.deleted', async () => {
+      const { namespaceId } = await namespaceOf(db, name)
+      await deleteNamespace(db, namespaceId)
+      return { namespaceId, namespace: name }
+    })
   } else throw new StartupError('namespaces: say create, list or delete')
 }
 
 /** A new key is told alone on its line. */
-export async function commandKeys(db: Db, words: Words, tell: Tell): Promise<void> {
+export async function commandKeys(parts: CommandParts, words: Words): Promise<void> {
+  const { db, tell } = parts
   const { action, subject } = words
   const caller = await namespaceOf(db, words.namespace ?? DEFAULT)
   const apiKeys = createApiKeys(createApiKeyStore(db))
   if (action === 'create') {
-    const { key } = await createKey(apiKeys, caller, words)
-    tell(key.reveal())
+    let made = ''
+    await audited(parts, 'key.created', async () => {
+      const { apiKey, key } = await createKey(apiKeys, caller, words)
+      made = key.reveal()
+      return { namespaceId: caller.namespaceId, keyId: apiKey.id, disclosed: { key } }
+    })
+    tell(made)
   } else if (action === 'list') {
     for (const key of await apiKeys.list(caller)) {
       tell([key.id, key.name, key.scopes.join(','), key.expiresAt?.toISOString() ?? 'never'].join('\t'))
     }
-  } else if (action === 'revoke' && subject !== undefined) await apiKeys.revoke(caller, subject)
-  else
+  } else if (action === 'revoke' && subject !== undefined) {
+    await audited(parts, 'key.revoked', async () => {
+      await apiKeys.revoke(caller, subject)
+      return { namespaceId: caller.namespaceId, keyId: subject }
+    })
+  } else
     throw new StartupError(
       'keys: say create, list or revoke ID, for example: token-vault keys create --namespace default --name crm --scopes tokens:use',
     )
+}
+
+/** The audit log is told of a change before anybody else is, and nothing changes where it cannot be written. */
+async function audited(
+  { record }: CommandParts,
+  action: AuditEntry['action'],
+  change: () => Promise<Omit<AuditEntry, 'action' | 'actor' | 'outcome'>>,
+): Promise<void> {
+  await record([])
+  await record([{ ...(await change()), action, actor: COMMAND_LINE, outcome: 'ok' }])
 }
 
 function nameOf(given = ''): string {
@@ -75,7 +112,7 @@ async function namespaceOf(db: Db, name: string): Promise<Caller> {
       `namespaces: there is no ${name}: make it with: token-vault namespaces create ${name}`,
     )
   }
-  return { keyId: 'cli', namespaceId: namespace.id, scopes: new Set(SCOPES) }
+  return { keyId: COMMAND_LINE, namespaceId: namespace.id, scopes: new Set(SCOPES) }
 }
 
 /** By what field of an order an option is judged, and what to say where it is wrong. */

@@ -1,13 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditFile } from './audit-file.ts'
-import { takeAuditFile, unwritable } from './audit-file.ts'
-import type { AuditTrail } from './domain/audit.ts'
+import { isFileOrNone, takeAuditFile, unwritable } from './audit-file.ts'
+import type { AuditEntry, AuditTrail } from './domain/audit.ts'
 import { StartupError } from './domain/errors.ts'
 import { createAuditKeys } from './telemetry/audit-keys.ts'
-import { createFileSink, createStreamSink, STANDARD_OUTPUT } from './telemetry/audit-sink.ts'
+import { createFileSink, createStreamSink, STANDARD_ERROR, STANDARD_OUTPUT } from './telemetry/audit-sink.ts'
 import { createAuditTrail } from './telemetry/audit-trail.ts'
 
 export interface AuditSettings {
-  /** Null: standard output. */
+  /** Null: standard output, and of commands standard error. */
   file: string | null
   masterKeys: { id: string; bytes: Buffer }[]
 }
@@ -17,14 +18,57 @@ export interface AuditSettings {
  * @throws StartupError where it cannot be, or where another process writes the same file
  */
 export async function openAudit({ file, masterKeys }: AuditSettings): Promise<AuditTrail> {
-  const taken = file === null ? null : take(file)
-  const sink = taken === null ? createStreamSink(STANDARD_OUTPUT) : createFileSink(taken.path)
+  if (file === null) return open(null, STANDARD_OUTPUT, masterKeys)
+  const taken = takeAuditFile(file)
+  if (taken === null) throw busy(file)
+  return open(taken, STANDARD_OUTPUT, masterKeys)
+}
+
+const COMMANDS = '.commands'
+const MOST_TRIES = 100
+const RETRY_MS = 100
+
+/**
+ * What a command has to say. It has a file of its own beside the service's, which the service may be writing.
+ * @throws StartupError where it cannot be written
+ */
+export async function recordCommand(
+  { file, masterKeys }: AuditSettings,
+  entries: readonly AuditEntry[],
+): Promise<void> {
+  const taken = file === null ? null : await takeInTurn(isFileOrNone(file) ? `${file}${COMMANDS}` : file)
+  const trail = await open(taken, STANDARD_ERROR, masterKeys)
+  try {
+    await trail.record(entries)
+  } catch (error) {
+    throw unwritable(taken?.path ?? 'standard error', (error as Error).cause)
+  } finally {
+    await trail.close()
+  }
+}
+
+/** A command is done with it in no time: another one waits. */
+async function takeInTurn(file: string): Promise<AuditFile> {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    const taken = takeAuditFile(file)
+    if (taken !== null) return taken
+    await sleep(RETRY_MS)
+  }
+  throw busy(file)
+}
+
+async function open(
+  taken: AuditFile | null,
+  stream: number,
+  masterKeys: AuditSettings['masterKeys'],
+): Promise<AuditTrail> {
+  const sink = taken === null ? createStreamSink(stream) : createFileSink(taken.path)
   const trail = createAuditTrail({ sink, keys: createAuditKeys(masterKeys), now: () => new Date() })
   try {
     await trail.record([])
   } catch (error) {
     taken?.release()
-    throw unwritable(file ?? 'standard output', (error as Error).cause)
+    throw unwritable(taken?.path ?? `stream ${stream}`, (error as Error).cause)
   }
   return {
     record: (entries) => trail.record(entries),
@@ -35,8 +79,8 @@ export async function openAudit({ file, masterKeys }: AuditSettings): Promise<Au
   }
 }
 
-function take(file: string): AuditFile {
-  const taken = takeAuditFile(file)
-  if (taken !== null) return taken
-  throw new StartupError(`TOKEN_VAULT_AUDIT_LOG: another process writes ${file}: give each a file of its own`)
+function busy(file: string): StartupError {
+  return new StartupError(
+    `TOKEN_VAULT_AUDIT_LOG: another process writes ${file}: give each a file of its own`,
+  )
 }

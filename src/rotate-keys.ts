@@ -3,6 +3,7 @@ import type { MasterKey } from './config/formats.ts'
 import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
 import { rewrapDataKeys } from './crypto/rewrap.ts'
+import type { AuditEntry } from './domain/audit.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
 import type { Keyring, NamespaceKeys, UnreadableError } from './domain/keyring.ts'
 import type { Output } from './progress.ts'
@@ -15,6 +16,8 @@ import { createKeyRotationStore } from './store/key-rotations.ts'
 export interface RotationOptions {
   /** Seal every token anew, too. */
   dataKeys: boolean
+  /** Is told of what was done, before anybody else. */
+  record: (rotated: NonNullable<AuditEntry['rotated']>) => Promise<void>
   /** For as long as another replica may still store what it sealed under a former key. */
   waitMs?: number
   /** Tokens that are locked at once. */
@@ -38,7 +41,7 @@ export async function rotateKeys(
   db: Db,
   masterKeys: MasterKey[],
   output: Output,
-  { dataKeys, waitMs = WAIT_MS, pageSize = PAGE_SIZE }: RotationOptions,
+  { dataKeys, record, waitMs = WAIT_MS, pageSize = PAGE_SIZE }: RotationOptions,
 ): Promise<void> {
   const master = createMasterKeys(masterKeys)
   const store = createDataKeyStore(db)
@@ -47,6 +50,8 @@ export async function rotateKeys(
   const keyring = createKeyring(store, master, Date.now)
   const resealed = dataKeys ? await rotateDataKeys({ db, keyring, output, waitMs, pageSize }) : null
   rewrapped += await rewrapDataKeys(store, master)
+  const { moved: tokens = 0, left = 0 } = resealed ?? {}
+  await record({ masterKey: master.firstId, dataKeys: rewrapped, tokens, left })
   if (resealed !== null) {
     output.write(
       `Moved ${number(resealed.moved)} tokens to new data keys, ${number(resealed.left)} are left.\n`,

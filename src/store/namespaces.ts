@@ -18,14 +18,15 @@ export function listNamespaces(db: Db): Promise<Namespace[]> {
   return db.selectFrom('namespaces').selectAll().orderBy('name').execute()
 }
 
-/** Resolves with false where the name is taken. */
-export async function createNamespace(db: Db, name: string): Promise<boolean> {
+/** Resolves with its id; with null where the name is taken. */
+export async function createNamespace(db: Db, name: string): Promise<string | null> {
+  const id = uuidv7()
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('namespaces')
-    .values({ id: uuidv7(), name })
+    .values({ id, name })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
-  return numInsertedOrUpdatedRows === 1n
+  return numInsertedOrUpdatedRows === 1n ? id : null
 }
 
 /** The id of the namespace of this name, made where there is none. */

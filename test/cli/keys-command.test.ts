@@ -1,12 +1,17 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
+import type { AuditLine, TestVault } from '../support/vault.ts'
 import { startVault } from '../support/vault.ts'
 import { endAll, tokenVault } from './command-line.ts'
 
 const TOKEN_VAULT_MASTER_KEYS = generateMasterKey('k1')
+const folder = mkdtempSync(join(tmpdir(), 'commands-'))
+const TOKEN_VAULT_AUDIT_LOG = join(folder, 'audit.log')
 
 let database: TestDatabase
 let vault: TestVault
@@ -19,10 +24,13 @@ afterAll(async () => {
   await endAll()
   await vault.close()
   await database.drop()
+  rmSync(folder, { recursive: true })
 })
 
-async function run(...args: string[]) {
-  const command = tokenVault(args, { DATABASE_URL: database.url, TOKEN_VAULT_MASTER_KEYS })
+const run = (...args: string[]) => runWith({ TOKEN_VAULT_AUDIT_LOG }, ...args)
+
+async function runWith(env: Record<string, string>, ...args: string[]) {
+  const command = tokenVault(args, { DATABASE_URL: database.url, TOKEN_VAULT_MASTER_KEYS, ...env })
   const code = await command.ended
   return { code, stdout: command.stdout(), stderr: command.stderr().split('\n').slice(0, -1) }
 }
@@ -117,5 +125,69 @@ describe('the namespace "default"', () => {
     expect((await next.save({ id: 't-1', access_token: 'access-1' })).status).toBe(201)
     expect((await next.call('GET', '/readyz')).status).toBe(200)
     await next.close()
+  })
+})
+
+describe('the audit log', () => {
+  const linesOf = (text: string) =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditLine & { namespace?: string })
+      .filter(({ action }) => action !== 'audit.opened')
+
+  test('has what commands change, in a file of its own beside that of the service', async () => {
+    const env = { TOKEN_VAULT_AUDIT_LOG: join(folder, 'own.log') }
+    await runWith(env, 'namespaces', 'create', 'sales')
+    const order = ['--namespace', 'sales', '--name', 'crm', '--scopes', 'tokens:use']
+    const { stdout } = await runWith(env, 'keys', 'create', ...order)
+    const keyId = stdout.split('_')[1] ?? ''
+    await runWith(env, 'keys', 'list', '--namespace', 'sales')
+    await runWith(env, 'keys', 'revoke', keyId, '--namespace', 'sales')
+    await runWith(env, 'keys', 'revoke', 'nobody', '--namespace', 'sales')
+    await runWith(env, 'namespaces', 'delete', 'sales')
+    const file = join(folder, 'own.log.commands')
+    const lines = linesOf(readFileSync(file, 'utf8'))
+    const namespace_id = lines[0]?.namespace_id
+    const common = { actor: 'cli', namespace_id, outcome: 'ok' }
+    expect(lines).toMatchObject([
+      { ...common, action: 'namespace.created', namespace: 'sales' },
+      { ...common, action: 'key.created', key_id: keyId, disclosed: { key: expect.any(String) as string } },
+      { ...common, action: 'key.revoked', key_id: keyId },
+      { ...common, action: 'namespace.deleted', namespace: 'sales' },
+    ])
+    expect(readFileSync(file, 'utf8')).not.toContain(stdout.trim().split('_')[2])
+    expect((await runWith(env, 'audit', 'verify', file)).stdout).toMatch(/^OK /)
+  })
+
+  test('goes to standard error where it has no file, and a new key still stands alone', async () => {
+    const { stdout, stderr } = await runWith({}, 'keys', 'create', '--name', 'x', '--scopes', 'tokens:use')
+    expect(stdout).toMatch(/^tv_\w+_[\w-]{43}\n$/)
+    expect(linesOf(stderr.join('\n'))).toMatchObject([{ action: 'key.created', actor: 'cli' }])
+  })
+
+  test('that cannot be written lets nothing change', async () => {
+    const before = [await rows('namespaces'), await rows('api_keys')]
+    const env = { TOKEN_VAULT_AUDIT_LOG: join(folder, 'no', 'such', 'audit.log') }
+    for (const args of [
+      ['namespaces', 'create', 'lost'],
+      ['namespaces', 'delete', 'billing'],
+      ['keys', 'create', '--name', 'x', '--scopes', 'admin'],
+    ]) {
+      const { code, stdout, stderr } = await runWith(env, ...args)
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toEqual([expect.stringMatching(/^TOKEN_VAULT_AUDIT_LOG: .* cannot be written/)])
+    }
+    expect([await rows('namespaces'), await rows('api_keys')]).toEqual(before)
+  })
+
+  test('is written by commands in turn', async () => {
+    const names = Array.from({ length: 4 }, (_, index) => `at-once-${index}`)
+    const env = { TOKEN_VAULT_AUDIT_LOG: join(folder, 'turns.log') }
+    const ended = await Promise.all(names.map((name) => runWith(env, 'namespaces', 'create', name)))
+    expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+    const file = join(folder, 'turns.log.commands')
+    expect(linesOf(readFileSync(file, 'utf8'))).toHaveLength(4)
+    expect((await runWith(env, 'audit', 'verify', file)).stdout).toMatch(/^OK /)
   })
 })

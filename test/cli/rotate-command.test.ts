@@ -71,6 +71,9 @@ test('rotate-keys beside two replicas, killed and run again, after which the for
   const moving = command(`${K2},${K1}`, 'rotate-keys')
   expect(await misread()).toEqual([])
   expect(await moving.ended).toBe(0)
+  expect(moving.stderr()).toMatch(
+    /"action":"keys.rotated","rotated":{"master_key":"k2","data_keys":2,"tokens":0,"left":0}/,
+  )
   expect(moving.stdout()).toBe('Moved 2 data keys to master key "k2", 0 are left.\n')
 
   for (let run = 1; run <= 2; run += 1) {

@@ -17,7 +17,8 @@ if (what === 'serve') {
 } else {
   const { rotateKeys } = await import('../../src/rotate-keys.ts')
   const { withDatabase } = await import('../../src/with-database.ts')
-  const options = { dataKeys: true, waitMs: Number(timeMs), pageSize: Number(pageSize) }
+  const record = () => Promise.resolve()
+  const options = { dataKeys: true, record, waitMs: Number(timeMs), pageSize: Number(pageSize) }
   await withDatabase(config, log, ({ db }, { masterKeys }) =>
     rotateKeys(db, masterKeys, process.stdout, options),
   )
