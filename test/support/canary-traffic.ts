@@ -134,11 +134,13 @@ export async function meetProviderErrors(vault: CanaryVault): Promise<number> {
   for (const [number, echo] of ECHOES.entries()) {
     const { id } = fieldsOf(vault, number)
     const fields = { ...fieldsOf(vault, number), id, user_name: `unlucky-${number}`, expires_in: 0 }
+    const code = codeOf(vault, `code-${number}`)
+    if (number === 0) fields.refresh_token = code.grant_token = vault.secrets.token()
     expect((await vault.call('POST', '/v1/tokens', fields)).status).toBe(201)
     provider.answer = (form) => echo(sentIn(form), vault)
     for (const [path, body] of [
       [`/v1/tokens/${id}/refresh`],
-      ['/v1/tokens/exchange', codeOf(vault, `code-${number}`)],
+      ['/v1/tokens/exchange', code],
     ] as const) {
       const asked = provider.requests
       const refused = await vault.call('POST', path, body)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
  * and characters that every encoding turns into something else.
  */
 export class Planting {
-  readonly #mark = `q${randomBytes(12).toString('hex')}z`
+  readonly #mark = `q${letters(randomBytes(12))}z`
   readonly planted: string[] = []
 
   /** A new secret of this planting. */
@@ -15,6 +15,12 @@ export class Planting {
     const secret = `${this.#mark}-"é\\/+%=&${this.planted.length}`
     this.planted.push(secret)
     return secret
+  }
+
+  /** The one of this planting in letters alone: an error code may look like it. */
+  token(): string {
+    this.planted.push(this.#mark)
+    return this.#mark
   }
 
   /** A value of this planting in the characters of ids. */
@@ -25,6 +31,10 @@ export class Planting {
   isIn(...haystacks: (Buffer | string)[]): boolean {
     return haystacks.some((haystack) => finds(haystack, this.#mark))
   }
+}
+
+function letters(bytes: Buffer): string {
+  return bytes.toString('hex').replaceAll(/\d/g, (digit) => String.fromCharCode(103 + Number(digit)))
 }
 
 /** Is the text in there, in any of its encodings? */
