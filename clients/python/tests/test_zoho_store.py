@@ -79,10 +79,11 @@ class TestFindToken(StoreTestCase):
             self.vault.put(**FULL, expires_at="1970-01-01T00:00:00.000Z")
             store = self.store_with()
             now = time.time() + wrong
-            with self.subTest(wrong), mock.patch("time.time", side_effect=lambda: now):
+            with self.subTest(wrong), mock.patch("time.time") as clock:
+                clock.return_value = now
                 token = store.find_token(token_of(ANN))
                 self.assertEqual(token.get_expires_in(), str(int((now + 3000) * 1000)))
-                now += 2999
+                clock.return_value = now + 2999
                 self.vault.put(**{**FULL, "access_token": "access-3"})
                 self.assertEqual(store.find_token(token_of(ANN)).get_access_token(), "access-3")
 

@@ -11,11 +11,20 @@ if importlib.util.find_spec("zohocrmsdk") is None:
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from token_vault.zoho import ZohoTokenStore
 
-__all__ = ["OAuthToken", "SDKException", "TokenStore", "UserSignature", "ZohoTokenStore", "token_of"]
+__all__ = [
+    "Initializer",
+    "OAuthToken",
+    "SDKException",
+    "TokenStore",
+    "UserSignature",
+    "ZohoTokenStore",
+    "token_of",
+]
 
 
 def token_of(user: str | None = None, client: str | None = None, **fields: str) -> OAuthToken:
