@@ -3,6 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { selfSigned } from '../providers/self-signed.ts'
+import type { Certified } from '../providers/self-signed.ts'
 import { FakeZoho } from '../support/fake-zoho.ts'
 import type { ZohoUser } from '../support/fake-zoho.ts'
 import { startVaultProcess, vaultSettings } from '../support/vault-process.ts'
@@ -22,6 +24,8 @@ export interface WorldAddress {
   zoho: string
   client_id: string
   client_secret: string
+  /** For a vault of the test's own that speaks TLS. */
+  tls: Certified
 }
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
@@ -67,6 +71,7 @@ export async function createWorld(): Promise<{ address: WorldAddress; close: () 
       zoho: zoho.url,
       client_id: zoho.client.id,
       client_secret: zoho.client.secret,
+      tls: selfSigned(),
     },
     async close() {
       control.close()

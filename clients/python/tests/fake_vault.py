@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -45,7 +46,8 @@ def problem(status: int, code: str, headers: dict[str, str] | None = None, **mor
 class FakeVault:
     """Matching and renewal are not imitated: a find takes the first criterion given."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Seen] = []
         self.tokens: dict[str, dict[str, Any]] = {}
         #: What the API key lacks: tokens:write refuses saves, tokens:read hides all secrets but the access token.
@@ -57,6 +59,8 @@ class FakeVault:
     def start(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler_of(self))
         self._server.daemon_threads = True
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -66,7 +70,7 @@ class FakeVault:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def next(self, *replies: Reply) -> None:
         """Queues answers for the next requests, one each."""

@@ -23,13 +23,17 @@ class CacheTestCase(StoreTestCase):
     def access_token(self) -> str:
         return self.store.find_token_by_id("a").get_access_token()
 
+    def assert_call_ends_at(self, reads: int) -> None:
+        """One more call, and so many reads since the beginning of the test."""
+        self.access_token()
+        self.assertEqual(self.vault.reads(), reads)
+
 
 class TestTheCache(CacheTestCase):
     @behaviour("cache")
     def test_makes_one_read_of_a_thousand_calls_within_its_life(self) -> None:
         for _ in range(1000):
-            self.access_token()
-        self.assertEqual(self.vault.reads(), 1)
+            self.assert_call_ends_at(1)
 
     def test_makes_one_read_of_fifty_threads_at_once_by_id_or_by_a_partial_token(self) -> None:
         for find in (lambda: self.store.find_token_by_id("a"), lambda: self.store.find_token(token_of("ann"))):
@@ -70,43 +74,35 @@ class TestTheCache(CacheTestCase):
 
     def test_serves_a_token_that_was_found_by_its_user_under_its_id_as_well(self) -> None:
         self.store.find_token(token_of("ann"))
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 1)
+        self.assert_call_ends_at(1)
 
     def test_lasts_for_cache_seconds(self) -> None:
         self.access_token()
         self.now += 29
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 1)
+        self.assert_call_ends_at(1)
         self.now += 2
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 2)
+        self.assert_call_ends_at(2)
 
     def test_is_off_with_cache_seconds_0(self) -> None:
         self.store = self.store_with(cache_seconds=0)
         self.access_token()
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 2)
+        self.assert_call_ends_at(2)
 
     def test_ends_where_less_than_min_ttl_is_left(self) -> None:
         self.store = self.store_with(cache_seconds=10_000)
         self.access_token()
         self.now += 3539
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 1)
+        self.assert_call_ends_at(1)
         self.now += 2
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 2)
+        self.assert_call_ends_at(2)
 
     def test_ends_at_a_fifth_of_the_life_where_a_token_does_not_live_for_long(self) -> None:
         self.vault.put(id="a", access_token="access-1", expires_in=10)
         self.access_token()
         self.now += 7.9
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 1)
+        self.assert_call_ends_at(1)
         self.now += 0.2
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 2)
+        self.assert_call_ends_at(2)
 
     def test_keeps_an_expiry_as_it_was_read_not_as_it_is_counted_later(self) -> None:
         first = self.store.find_token_by_id("a")
@@ -169,11 +165,9 @@ class TestWhileTheVaultIsAway(CacheTestCase):
         self.now += 31
         self.vault.next(problem(503, "storage_unavailable"))
         for _ in range(20):
-            self.access_token()
-        self.assertEqual(self.vault.reads(), 2)
+            self.assert_call_ends_at(2)
         self.now += 6
-        self.access_token()
-        self.assertEqual(self.vault.reads(), 3)
+        self.assert_call_ends_at(3)
 
     def test_a_token_found_by_its_user_goes_on_as_well(self) -> None:
         self.store.find_token(token_of("ann"))

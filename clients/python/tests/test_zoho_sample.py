@@ -37,7 +37,7 @@ class RecordingStore(ZohoTokenStore):
 class TestTheSample(unittest.TestCase):
     @behaviour("order-of-calls")
     def test_runs_unchanged(self) -> None:
-        world.set_lifetime(3)
+        world.set_lifetime(5)
         self.addCleanup(world.set_lifetime, 3600)
         store = RecordingStore(world.VAULT, world.API_KEY)
         store.delete_tokens()
@@ -49,7 +49,7 @@ class TestTheSample(unittest.TestCase):
 
         # call, expire, call again
         self.assertEqual(store.calls_of(lambda: self.assertEqual(call(), "sam")), ["find_token_by_id"])
-        time.sleep(3.2)
+        time.sleep(5.2)
         self.assertEqual(store.calls_of(lambda: self.assertEqual(call(), "sam")), ["find_token_by_id"])
 
         # switch user

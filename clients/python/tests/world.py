@@ -16,6 +16,8 @@ VAULT: str = ADDRESS["vault"]
 API_KEY: str = ADDRESS["api_key"]
 ZOHO: str = ADDRESS["zoho"]
 CLIENT = {"client_id": ADDRESS["client_id"], "client_secret": ADDRESS["client_secret"]}
+#: A private key and its certificate for 127.0.0.1, both PEM.
+TLS: dict[str, str] = ADDRESS["tls"]
 
 
 def _ask(order: str, **more: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -65,9 +66,9 @@ def _seconds_of(retry_after: str | None) -> int | None:
     """Whole seconds of a Retry-After header, given in seconds or as a date."""
     if retry_after is None:
         return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return int(retry_after)
     try:
+        if re.fullmatch("[0-9]{1,9}", retry_after):
+            return int(retry_after)
         return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - time.time()))
     except (TypeError, ValueError, OverflowError):
         return None

@@ -74,13 +74,13 @@ def merge(target: OAuthToken, found: VaultToken, *, least_life: float = -math.in
     """
     token = found.token
     target.set_id(token["id"])
-    if "user_name" in token:
+    if token.get("user_name") is not None:
         target.set_user_signature(UserSignature(token["user_name"]))
     for name in SHARED:
         value = token.get(name)
         if value is not None:
             getattr(target, f"set_{name}")(value)
-    if "access_token" in token:
+    if token.get("access_token") is not None:
         target.set_access_token(token["access_token"])
         shown = max(found.expires_at, time.time() + least_life)
         target.set_expires_in(None if math.isinf(found.expires_at) else str(int(shown * 1000)))
@@ -102,6 +102,7 @@ def _given(**fields: str | None) -> dict[str, str]:
 
 def _milliseconds_of(expires_in: str | None) -> float | None:
     try:
-        return float(expires_in or "")
+        milliseconds = float(expires_in or "")
     except ValueError:
         return None
+    return milliseconds if math.isfinite(milliseconds) else None

@@ -176,7 +176,7 @@ class ZohoTokenStore(TokenStore):
         if stored is None:
             return True
         # Known but never used: the vault lacks the client, or was given a grant token that nobody has traded yet.
-        never_used = "refresh_token" in credentials or "access_token" not in stored
+        never_used = "refresh_token" in credentials or stored.get("access_token") is None
         return error.code == "not_refreshable" and never_used
 
     def _complain(self, failure: SDKException) -> None:
