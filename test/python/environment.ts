@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -39,11 +39,7 @@ export function findPython(): Python | null {
 export async function makeEnvironment({ command, version }: Python): Promise<string> {
   const folder = `${CACHE}/python-${version}`
   const python = `${folder}/bin/python`
-  const exists = await access(python).then(
-    () => true,
-    () => false,
-  )
-  if (!exists) await run(command, ['-m', 'venv', folder])
+  if (!existsSync(python)) await run(command, ['-m', 'venv', folder])
   const pip = ['-m', 'pip', 'install', '--quiet', '--no-compile', '--disable-pip-version-check']
   await run(python, [...pip, SDK])
   await run(python, [...pip, '--force-reinstall', '--no-deps', PACKAGE])
