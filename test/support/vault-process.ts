@@ -18,6 +18,8 @@ export interface VaultSettings {
   url: string
   apiKey: string
   env: Record<string, string>
+  /** Of its own, for files. */
+  folder: string
   /** Removes the files made for it. */
   drop(): Promise<void>
 }
@@ -56,6 +58,7 @@ export async function vaultSettings(
   return {
     url: `http://127.0.0.1:${port}`,
     apiKey,
+    folder,
     env: {
       PORT: String(port),
       DATABASE_URL: databaseUrl,

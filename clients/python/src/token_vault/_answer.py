@@ -1,0 +1,74 @@
+"""What the vault answered, told apart from what something else did."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from ._errors import TokenVaultError
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+
+def read_answer(status: int, headers: Message, body: bytes, origin: str) -> dict[str, Any]:
+    """The JSON object that the vault answered, an empty one for 204.
+
+    Raises a TokenVaultError for a problem document and for whatever is not the vault's, such as a proxy's page.
+    """
+    if status == HTTPStatus.NO_CONTENT:
+        return {}
+    answer = _parse(body)
+    if isinstance(answer, dict) and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return answer
+    if isinstance(answer, dict) and isinstance(answer.get("code"), str):
+        raise _refusal(status, headers, answer)
+    detail = f"{origin} answered {status} with something that is not a token vault's: is the url right?"
+    raise _with_headers(TokenVaultError(status, "invalid_answer", detail), headers)
+
+
+def _parse(body: bytes) -> Any:
+    """None for what is not JSON. The parser's own error quotes the body, so it goes no further than this."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refusal(status: int, headers: Message, problem: dict[str, Any]) -> TokenVaultError:
+    code = problem["code"]
+    error = TokenVaultError(status, code, _text(problem, "detail") or _text(problem, "title") or code)
+    _with_headers(error, headers)
+    error.request_id = _text(problem, "request_id") or error.request_id
+    error.token_id = _text(problem, "token_id")
+    error.matches = problem.get("matches")
+    error.errors = problem.get("errors")
+    return error
+
+
+def _with_headers(error: TokenVaultError, headers: Message) -> TokenVaultError:
+    error.request_id = headers.get("x-request-id")
+    error.retry_after = _seconds_of(headers.get("retry-after"))
+    return error
+
+
+def _text(problem: dict[str, Any], name: str) -> str | None:
+    value = problem.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _seconds_of(retry_after: str | None) -> int | None:
+    """Whole seconds of a Retry-After header, given in seconds or as a date."""
+    if retry_after is None:
+        return None
+    try:
+        if re.fullmatch("[0-9]{1,9}", retry_after):
+            return int(retry_after)
+        return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - time.time()))
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,40 @@
+"""Paths, queries and bodies of the vault's API."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from ._errors import TokenVaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def token_path(token_id: str) -> str:
+    """The path of one token. An id that no token can have is answered as the vault would: there is none."""
+    if not TOKEN_ID.fullmatch(token_id) or token_id in (".", ".."):
+        raise TokenVaultError(404, "not_found", "There is no token with this id.")
+    return f"/v1/tokens/{quote(token_id)}"
+
+
+def with_query(path: str, parameters: Mapping[str, Any]) -> str:
+    """``path`` with the parameters that are given; times as RFC 3339, a naive one taken as local."""
+    query = urlencode({name: _text_of(value) for name, value in parameters.items() if value is not None})
+    return f"{path}?{query}" if query else path
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def aged_by(token: Mapping[str, Any], elapsed: int) -> Mapping[str, Any]:
+    """The token to save, its life shortened by the seconds that earlier attempts took."""
+    expires_in = token.get("expires_in")
+    return token if expires_in is None else {**token, "expires_in": max(0, expires_in - elapsed)}
