@@ -32,7 +32,7 @@ test('every behaviour that adapters have in common is proven, and no other', ({ 
 
 describe.concurrent.each(SDK_NAMES)('the %s SDK with its tokens in a vault', (sdkName) => {
   for (const { id, behaviour } of table) {
-    test(behaviour, { timeout: 120_000 }, async ({ expect }) => {
+    test(behaviour, { timeout: 240_000 }, async ({ expect }) => {
       const prove = behaviours[id]
       if (prove !== undefined) await play({ world, sdkName, name: id }, expect, prove)
     })

@@ -58,24 +58,31 @@ export interface Cast {
   name: string
 }
 
+/** What a play has brought onto its stage. */
+interface Props {
+  applications: Application[]
+  lines: TcpProxy[]
+}
+
 /** Lets `act` play on a stage that is cleared away afterwards. */
 export async function play(
   cast: Cast,
   expect: ExpectStatic,
   act: (stage: Stage) => Promise<void>,
 ): Promise<void> {
-  const lines: TcpProxy[] = []
+  const props: Props = { applications: [], lines: [] }
   try {
-    await act(await createStage(cast, expect, lines))
+    await act(await createStage(cast, expect, props))
   } finally {
-    await Promise.all(lines.map((line) => line.close()))
+    await Promise.all(props.applications.map((application) => application.stop()))
+    await Promise.all(props.lines.map((line) => line.close()))
   }
 }
 
 async function createStage(
   { world, sdkName, name }: Cast,
   expect: ExpectStatic,
-  lines: TcpProxy[],
+  { applications, lines }: Props,
 ): Promise<Stage> {
   const { zoho, settings } = world
   const sdk = await loadSdk(sdkName)
@@ -88,7 +95,11 @@ async function createStage(
     ...{ expect, world, sdkName, sdk, client, useKey },
     person: (first, lifetimeSeconds) => personOf(stageName, first, lifetimeSeconds),
     store: (options = {}) => createZohoTokenStore(sdk, { url: settings.url, apiKey, ...options }),
-    application: (options = {}) => world.application({ sdk: sdkName, url: settings.url, apiKey, ...options }),
+    application(options = {}) {
+      const started = world.application({ sdk: sdkName, url: settings.url, apiKey, ...options })
+      applications.push(started)
+      return started
+    },
     async line() {
       const line = await TcpProxy.start(settings.url)
       lines.push(line)
