@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto'
 export interface ZohoUser {
   email: string
   zgid: string
+  /** Of this user's access tokens, where it is not the one of all. */
+  lifetimeSeconds?: number
 }
 
 export interface GrantPolicy {
@@ -19,7 +21,7 @@ export type Verdict =
       error:
         'invalid_code' | 'invalid_client' | 'invalid_redirect_uri' | 'invalid_client_secret' | 'throttled'
     }
-  | { accessToken: string; refreshToken?: string }
+  | { accessToken: string; lifetimeSeconds: number; refreshToken?: string }
 
 interface Code {
   clientId: string
@@ -103,7 +105,7 @@ export class ZohoGrants {
       return { error: 'invalid_code' }
     }
     known.tradedFor = this.createRefreshToken(clientId, known.user)
-    return { accessToken: this.#issue(known.user), refreshToken: known.tradedFor }
+    return { ...this.issue(known.user), refreshToken: known.tradedFor }
   }
 
   refresh(clientId: string, secret: string, refreshToken: string): Verdict {
@@ -117,8 +119,8 @@ export class ZohoGrants {
     }
     if (this.#isOverLimit(family)) return { error: 'throttled' }
     family.refreshedAtMs.push(Date.now())
-    const accessToken = this.#issue(family.user)
-    return this.policy.rotates ? { accessToken, refreshToken: this.#rotate(family) } : { accessToken }
+    const issued = this.issue(family.user)
+    return this.policy.rotates ? { ...issued, refreshToken: this.#rotate(family) } : issued
   }
 
   #refusalOf(clientId: string, secret: string): 'invalid_client' | 'invalid_client_secret' | null {
@@ -133,13 +135,12 @@ export class ZohoGrants {
     return family.refreshedAtMs.filter((at) => at > since).length >= limit.count
   }
 
-  #issue(user: ZohoUser): string {
+  /** A new access token of this user. */
+  issue(user: ZohoUser): { accessToken: string; lifetimeSeconds: number } {
     const accessToken = token('1000')
-    this.#accessTokens.set(accessToken, {
-      user,
-      expiresAtMs: Date.now() + this.policy.lifetimeSeconds * 1000,
-    })
-    return accessToken
+    const lifetimeSeconds = user.lifetimeSeconds ?? this.policy.lifetimeSeconds
+    this.#accessTokens.set(accessToken, { user, expiresAtMs: Date.now() + lifetimeSeconds * 1000 })
+    return { accessToken, lifetimeSeconds }
   }
 
   #rotate(family: Family): string {

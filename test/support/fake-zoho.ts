@@ -151,7 +151,7 @@ export class FakeZoho {
       ...(verdict.refreshToken !== undefined && { refresh_token: verdict.refreshToken }),
       api_domain: this.url,
       token_type: 'Bearer',
-      ...expiryAs(trouble, this.grants.policy.lifetimeSeconds),
+      ...expiryAs(trouble, verdict.lifetimeSeconds),
     })
   }
 

@@ -6,6 +6,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
+const listOf = (value: unknown): unknown[] | undefined => (Array.isArray(value) ? value : undefined)
+
 /** Whole seconds of a Retry-After header, given in seconds or as a date. */
 function retryAfterOf(response: Response): number | undefined {
   const header = response.headers.get('retry-after')
@@ -18,9 +20,9 @@ function factsOf(response: Response, problem: Record<string, unknown>): TokenVau
   return {
     requestId: textOf(problem['request_id']) ?? response.headers.get('x-request-id') ?? undefined,
     tokenId: textOf(problem['token_id']),
-    matches: problem['matches'] as string[] | undefined,
+    matches: listOf(problem['matches']) as string[] | undefined,
     retryAfterSeconds: retryAfterOf(response),
-    errors: problem['errors'] as { pointer: string; detail: string }[] | undefined,
+    errors: listOf(problem['errors']) as { pointer: string; detail: string }[] | undefined,
   }
 }
 

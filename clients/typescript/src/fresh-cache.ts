@@ -17,7 +17,8 @@ export interface FreshCachePolicy {
 }
 
 interface Entry extends VaultToken {
-  /** Epoch milliseconds until which the vault is not asked. */
+  /** Epoch milliseconds from and until which the vault is not asked. */
+  freshFromMs: number
   freshUntilMs: number
 }
 
@@ -39,7 +40,7 @@ export class FreshCache {
   /** What the vault says of `key`, from the cache where that is still fresh; null is never cached. */
   async get(key: string, read: Read): Promise<VaultToken | null> {
     const entry = this.#entries.get(key)
-    if (entry !== undefined && Date.now() < entry.freshUntilMs) return entry
+    if (entry !== undefined && isFresh(entry)) return entry
     const reading = this.#reads.get(key) ?? this.#startReading(key, read)
     if (entry === undefined || !lives(entry)) return reading
     return orElse(reading, entry, () => {
@@ -92,7 +93,8 @@ export class FreshCache {
       if (gone !== undefined) this.#forget(gone.token.id)
       return
     }
-    const entry = { ...found, freshUntilMs: this.#freshUntil(found) }
+    const now = Date.now()
+    const entry = { ...found, freshFromMs: now, freshUntilMs: this.#freshUntil(found, now) }
     this.#set(key, entry)
     this.#set(keyOfId(found.token.id), entry)
   }
@@ -105,8 +107,7 @@ export class FreshCache {
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 
-  #freshUntil({ expiresAtMs }: VaultToken): number {
-    const now = Date.now()
+  #freshUntil({ expiresAtMs }: VaultToken, now: number): number {
     const longest = now + this.#policy.cacheSeconds * 1000
     if (expiresAtMs === null) return longest
     // Short-lived tokens would never be cached if they had to keep all of minTtl.
@@ -121,6 +122,10 @@ export class FreshCache {
 }
 
 export const keyOfId = (id: string) => `id:${id}`
+
+/** A clock that was set back would otherwise keep a token for longer than it lives. */
+const isFresh = ({ freshFromMs, freshUntilMs }: Entry, now = Date.now()) =>
+  freshFromMs <= now && now < freshUntilMs
 
 const lives = (entry: Entry) => entry.expiresAtMs === null || entry.expiresAtMs > Date.now()
 

@@ -76,13 +76,13 @@ export class Transport {
   }
 
   async send(call: Call): Promise<unknown> {
-    const startedAt = Date.now()
+    const startedAt = performance.now()
     for (let failures = 1; ; failures += 1) {
-      const elapsedMs = Date.now() - startedAt
+      const elapsedMs = performance.now() - startedAt
       try {
         return await this.#attempt(call, Math.floor(elapsedMs / 1000))
       } catch (error) {
-        const leftMs = call.repeatable ? this.#retryForMs - (Date.now() - startedAt) : -1
+        const leftMs = call.repeatable ? this.#retryForMs - (performance.now() - startedAt) : -1
         const pauseMs = pauseBeforeRetry({ error, failures, leftMs, random: Math.random })
         if (pauseMs === null) throw error
         await pauseFor(pauseMs)

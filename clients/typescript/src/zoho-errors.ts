@@ -30,9 +30,10 @@ export function sdkException<T extends ZohoOAuthToken>(
   message: string,
   cause?: unknown,
 ): Error {
-  const exception = new sdk.SDKException(code, message, null, cause ?? null)
+  const SDKException = sdk.SDKException as new (...facts: unknown[]) => Error
+  const exception = new SDKException(code, message, null, cause ?? null)
   exception.message = message
-  return exception as Error
+  return exception
 }
 
 /** A failure of the vault as the SDK's own exception: with the vault's code, what happened and what to do. */

@@ -24,26 +24,16 @@ export interface ZohoOAuthToken {
   setExpiresIn(expiresIn: string): void
 }
 
-/** The SDK's module, as `import * as sdk from '@zohocrm/typescript-sdk-8.0'` gives it. */
+/**
+ * The SDK's module, as `import * as sdk from '@zohocrm/…-sdk-8.0'` gives it. What the two SDKs say of the arguments of
+ * their constructors differs, what they take does not.
+ */
 export interface ZohoSdk<T extends ZohoOAuthToken> {
-  OAuthToken: new (
-    clientId: string | null,
-    clientSecret: string | null,
-    grantToken: string | null,
-    refreshToken: string | null,
-    redirectUrl: string | null,
-    id: string | null,
-    accessToken: string | null,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the SDK's class has private parts
-    userSignature: any,
-  ) => T
+  OAuthToken: new (...fields: never[]) => T
   UserSignature: new (name: string) => { getName(): string }
-  SDKException: new (
-    code: string | null,
-    message: string | null,
-    details?: Record<string, unknown> | null,
-    cause?: unknown,
-  ) => { message: string }
+  SDKException: new (...facts: never[]) => { message: string }
+  /** Holds the class that the Node.js SDK wants stores to extend; of the TypeScript SDK's interface nothing is left. */
+  TokenStore?: { TokenStore?: new () => object }
 }
 
 /**

@@ -131,6 +131,12 @@ describe('an error', () => {
     })
   })
 
+  test('lists nothing that is not a list', async () => {
+    vault.next(problem(409, 'ambiguous_match', { matches: 'a', errors: {} }))
+    const { matches, errors } = await failureOf(client.find({ user_name: 'ann' }))
+    expect([matches, errors]).toEqual([undefined, undefined])
+  })
+
   test('of an unreachable vault names the origin and the reason', async () => {
     await vault.stop()
     const other = createTokenVaultClient({ url: `${vault.url}/secret-path`, apiKey, retryForMs: 0 })
@@ -154,6 +160,17 @@ describe('an error', () => {
   ])('tells an answer that is not the vault’s apart: $status $body', async (reply) => {
     vault.next(reply)
     expect(await failureOf(client.get('a'))).toMatchObject({ status: reply.status, code: 'invalid_answer' })
+  })
+
+  test('follows no redirect, which would take the API key and the body elsewhere', async () => {
+    const elsewhere = await new FakeVault().start()
+    for (const status of [301, 302, 303, 307, 308]) {
+      vault.next({ status, body: {}, headers: { location: `${elsewhere.url}/v1/tokens` } })
+      const error = await failureOf(client.save({ access_token: 'a', user_name: 'ann' }))
+      expect(error).toMatchObject({ status, code: 'invalid_answer' })
+    }
+    expect(elsewhere.requests).toEqual([])
+    await elsewhere.stop()
   })
 
   test('never carries the API key, nor does the client show it', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createTokenVaultClient, TokenVaultError } from '../src/index.ts'
 import type { TokenVaultClient } from '../src/index.ts'
 import { pauseBeforeRetry } from '../src/retry.ts'
@@ -62,6 +62,7 @@ describe('over HTTP', () => {
   })
 
   afterEach(async () => {
+    vi.useRealTimers()
     await vault.stop()
   })
 
@@ -121,6 +122,14 @@ describe('over HTTP', () => {
     await expect(patient.get('a')).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(Date.now() - startedAt).toBeLessThan(1_000)
     expect(vault.requests.length).toBeGreaterThan(1)
+  })
+
+  test('ends within its time though the clock is set back meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vault.next(...Array.from({ length: 50 }, () => away))
+    const answer = createTokenVaultClient({ url: vault.url, apiKey, retryForMs: 500 }).get('a')
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await expect(answer).rejects.toMatchObject({ code: 'storage_unavailable' })
   })
 
   test('survives a restart of the vault', async () => {

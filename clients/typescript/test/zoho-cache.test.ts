@@ -82,6 +82,13 @@ describe('the cache', () => {
     expect(reads()).toBe(2)
   })
 
+  test('ends where the clock is set back, which would keep a token for longer than it lives', async () => {
+    await store.findTokenById('a')
+    pass(-600)
+    await store.findTokenById('a')
+    expect(reads()).toBe(2)
+  })
+
   test('keeps an expiry as it was read, not as it is counted later', async () => {
     const first = await store.findTokenById('a')
     pass(20)
