@@ -138,10 +138,7 @@ export async function meetProviderErrors(vault: CanaryVault): Promise<number> {
     if (number === 0) fields.refresh_token = code.grant_token = vault.secrets.token()
     expect((await vault.call('POST', '/v1/tokens', fields)).status).toBe(201)
     provider.answer = (form) => echo(sentIn(form), vault)
-    for (const [path, body] of [
-      [`/v1/tokens/${id}/refresh`],
-      ['/v1/tokens/exchange', code],
-    ] as const) {
+    for (const [path, body] of [[`/v1/tokens/${id}/refresh`], ['/v1/tokens/exchange', code]] as const) {
       const asked = provider.requests
       const refused = await vault.call('POST', path, body)
       expect([number, refused.status >= 400, provider.requests]).toEqual([number, true, asked + 1])
