@@ -6,10 +6,11 @@ import { parseMysqlUrl } from './config/formats.ts'
 import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
 import { StartupError } from './domain/errors.ts'
+import type { Keyring } from './domain/keyring.ts'
 import type { Secret } from './domain/secret.ts'
 import { COMMAND_LINE } from './domain/token.ts'
 import { importRows } from './import-rows.ts'
-import type { Counts, Report } from './import/report.ts'
+import type { Counts } from './import/report.ts'
 import { createReport } from './import/report.ts'
 import type { Blanks } from './import/to-save-body.ts'
 import type { TokenSource } from './import/token-source.ts'
@@ -23,7 +24,7 @@ import { createProgress } from './progress.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
-import type { Database } from './store/database.ts'
+import type { Database, Db } from './store/database.ts'
 import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import { withDatabase } from './with-database.ts'
@@ -59,10 +60,7 @@ export async function commandImport(
       log,
       async (database, backing) => {
         await prepareSchema(database, backing)
-        const report = await importSource({ config, words, output, blanks, source, database, backing })
-        const into = words.namespace ?? DEFAULT_NAMESPACE
-        output.write(`${report.lines(source.name, into, words.dryRun).join('\n')}\n`)
-        return report.counts
+        return importSource({ config, words, output, blanks, source, database, backing })
       },
       CONNECTIONS,
     )
@@ -118,34 +116,46 @@ interface Import {
   backing: Backing
 }
 
-async function importSource(parts: Import): Promise<Report> {
+async function importSource(parts: Import): Promise<Counts> {
   const { config, words, output, blanks, source, backing } = parts
   const { db } = parts.database
+  const into = words.namespace ?? DEFAULT_NAMESPACE
   // The service makes it at its start, which may be yet to come.
   await ensureNamespace(db, DEFAULT_NAMESPACE)
-  const caller = await namespaceOf(db, words.namespace ?? DEFAULT_NAMESPACE)
-  const dataKeys = createDataKeyStore(db)
-  const master = createMasterKeys(backing.masterKeys)
-  await checkMasterKeys(dataKeys, master)
-  const keyring = createKeyring(dataKeys, master, Date.now)
+  const caller = await namespaceOf(db, into)
   const report = createReport()
   const progress = createProgress(output, 'Rows', source.count)
-  await importRows(
-    {
-      store: createPostgresTokenStore({ callers: db, renewals: db, keyring, owner: COMMAND_LINE }),
-      providers: createProviders(loadProviders(config.providers)),
-      policy: { marginSeconds: config.refreshMarginSeconds, random: Math.random },
-      caller,
-      blanks,
-      dryRun: words.dryRun,
-      concurrency: SAVES_AT_ONCE,
-      report,
-      onRow() {
-        progress.advance(1)
-      },
+  const importing = {
+    store: createPostgresTokenStore({
+      callers: db,
+      renewals: db,
+      keyring: await openKeyring(db, backing),
+      owner: COMMAND_LINE,
+    }),
+    providers: createProviders(loadProviders(config.providers)),
+    policy: { marginSeconds: config.refreshMarginSeconds, random: Math.random },
+    caller,
+    blanks,
+    dryRun: words.dryRun,
+    concurrency: SAVES_AT_ONCE,
+    report,
+    onRow() {
+      progress.advance(1)
     },
-    source.rows,
-  )
-  progress.end()
-  return report
+  }
+  try {
+    await importRows(importing, source.rows)
+    progress.end()
+  } finally {
+    // Of an import that was cut off, too: it is run again for the rest.
+    output.write(`${report.lines(source.name, into, words.dryRun).join('\n')}\n`)
+  }
+  return report.counts
+}
+
+async function openKeyring(db: Db, { masterKeys }: Backing): Promise<Keyring> {
+  const store = createDataKeyStore(db)
+  const master = createMasterKeys(masterKeys)
+  await checkMasterKeys(store, master)
+  return createKeyring(store, master, Date.now)
 }

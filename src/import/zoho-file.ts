@@ -25,9 +25,9 @@ export async function openZohoFile(path: string): Promise<TokenSource> {
 
 async function* readRows(path: string, form: FileForm): AsyncGenerator<SourceRow> {
   let width = 0
-  for await (const { record, lines } of readRecords(path, form)) {
+  for await (const { record, line } of readRecords(path, form)) {
     if (width === 0) width = widthOf(record, path)
-    else if (record.some((field) => field !== '')) yield toRow(record, `line ${lines}`, width)
+    else if (record.some((field) => field !== '')) yield toRow(record, `line ${line}`, width)
   }
 }
 
@@ -66,7 +66,7 @@ function columnsOf(fields: string[]): Columns {
 interface FileRecord {
   record: string[]
   /** The line on which it begins. */
-  lines: number
+  line: number
 }
 
 async function* readRecords(path: string, { quoted }: FileForm): AsyncGenerator<FileRecord> {
@@ -86,11 +86,15 @@ async function* readRecords(path: string, { quoted }: FileForm): AsyncGenerator<
       record: string[]
       info: { lines: number }
     }>) {
-      yield { record, lines: info.lines }
+      yield { record, line: info.lines - breaksIn(record) }
     }
   } catch (error) {
     throw faultOf(error, path)
   }
+}
+
+function breaksIn(record: string[]): number {
+  return record.reduce((sum, field) => sum + (field.match(/\r\n|\r|\n/g)?.length ?? 0), 0)
 }
 
 function faultOf(error: unknown, path: string): unknown {
