@@ -1,11 +1,11 @@
 /** What became of a row. */
-export type Verdict = 'imported' | 'merged' | 'unchanged' | 'duplicate' | 'empty' | 'skipped'
+type Verdict = 'imported' | 'merged' | 'unchanged' | 'duplicate' | 'empty' | 'skipped'
 
 /** Rows with one of these are shown one by one. */
 type NamedVerdict = 'skipped' | 'duplicate'
 
 /** What a person should know of a row that was imported all the same. */
-export type Remark = 'expiry in seconds' | 'expiry unreadable' | 'another id'
+type Remark = 'expiry in seconds' | 'expiry unreadable' | 'another id'
 
 export type Counts = Record<Verdict, number>
 
@@ -23,10 +23,10 @@ export interface Report {
 const MOST_NAMED = 50
 
 const MEANINGS: Record<Verdict, string> = {
-  imported: 'new tokens',
+  imported: 'imported',
   merged: 'merged into tokens that the vault had',
-  unchanged: 'the vault had all of it, or newer',
-  duplicate: 'duplicates of other rows: of each token what expires last is kept',
+  unchanged: 'unchanged: the vault had all of it, or newer',
+  duplicate: 'of the same token as another row: what expires last is kept',
   empty: 'without any token: nothing to import',
   skipped: 'skipped, see below',
 }
@@ -34,7 +34,7 @@ const MEANINGS: Record<Verdict, string> = {
 const REMARKS: Record<Remark, string> = {
   'expiry in seconds': 'had an expiry in seconds: converted to milliseconds',
   'expiry unreadable': 'had an expiry that is no time: stored as unknown',
-  'another id': 'have a new id: theirs is the id of another token in the vault, or not allowed',
+  'another id': 'got a new id: the old one is that of another token in the vault, or not allowed',
 }
 
 export function createReport(): Report {
@@ -56,7 +56,7 @@ export function createReport(): Report {
     lines(from, into, dryRun) {
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
       return [
-        `${dryRun ? 'Dry run, nothing was written' : 'Import'}: ${number(total)} rows of ${from} into namespace ${into}`,
+        `${dryRun ? 'Dry run, nothing was written' : 'Import'}: ${number(total)} row${total === 1 ? '' : 's'} of ${from} into namespace ${into}`,
         ...tableOf(counts, MEANINGS),
         ...tableOf(remarks, REMARKS),
         ...(['skipped', 'duplicate'] as const).flatMap((verdict) => listed(named[verdict], counts[verdict])),

@@ -1,5 +1,5 @@
 import type { Columns } from '../../src/import/token-source.ts'
-import { ANN, ONEIL, ZOE } from './dialects.ts'
+import { ANN, lacking, ONEIL, ZOE } from './dialects.ts'
 
 /** A table of tokens as SDKs, or guides to them, have people make it. */
 export interface Layout {
@@ -12,11 +12,6 @@ export interface Layout {
 }
 
 const text = (...names: string[]) => names.map((name) => `${name} varchar(255)`).join(', ')
-const lacking = (row: Columns, ...names: (keyof Columns)[]) =>
-  Object.fromEntries(
-    Object.entries(row).filter(([name]) => !names.includes(name as keyof Columns)),
-  ) as Columns
-
 const ROWS = [ANN, ONEIL, ZOE]
 
 export const LAYOUTS: Layout[] = [
