@@ -71,7 +71,6 @@ async function run(): Promise<void> {
         })
       })
     case 'import': {
-      // An entry of the audit log belongs here: the counts, the namespace.
       const { skipped } = await commandImport(config, log, words, process.stdout)
       if (skipped > 0) process.exitCode = 1
       return

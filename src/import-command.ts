@@ -5,6 +5,8 @@ import type { Config } from './config/config.ts'
 import { parseMysqlUrl } from './config/formats.ts'
 import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
+import type { AuditEntry } from './domain/audit.ts'
+import type { Caller } from './domain/caller.ts'
 import { StartupError } from './domain/errors.ts'
 import type { Keyring } from './domain/keyring.ts'
 import type { Secret } from './domain/secret.ts'
@@ -18,6 +20,7 @@ import { openZohoFile } from './import/zoho-file.ts'
 import { openZohoMysql } from './import/zoho-mysql.ts'
 import { openZohoSqlite } from './import/zoho-sqlite.ts'
 import { prepareSchema } from './main.ts'
+import { recordCommand } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
@@ -143,14 +146,22 @@ async function importSource(parts: Import): Promise<Counts> {
       progress.advance(1)
     },
   }
+  const record = (entries: readonly AuditEntry[]) =>
+    recordCommand({ file: config.auditLog, masterKeys: backing.masterKeys }, entries)
+  if (!words.dryRun) await record([])
   try {
     await importRows(importing, source.rows)
     progress.end()
   } finally {
     // Of an import that was cut off, too: it is run again for the rest.
+    if (!words.dryRun) await record([entryOf(caller, report.counts)])
     output.write(`${report.lines(source.name, into, words.dryRun).join('\n')}\n`)
   }
   return report.counts
+}
+
+function entryOf({ namespaceId, keyId }: Caller, { imported, merged }: Counts): AuditEntry {
+  return { action: 'tokens.imported', actor: keyId, namespaceId, count: imported + merged, outcome: 'ok' }
 }
 
 async function openKeyring(db: Db, { masterKeys }: Backing): Promise<Keyring> {

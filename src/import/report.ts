@@ -55,8 +55,11 @@ export function createReport(): Report {
     },
     lines(from, into, dryRun) {
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+      const rows = `${number(total)} row${total === 1 ? '' : 's'}`
       return [
-        `${dryRun ? 'Dry run, nothing was written' : 'Import'}: ${number(total)} row${total === 1 ? '' : 's'} of ${from} into namespace ${into}`,
+        dryRun
+          ? `Dry run, nothing was written. What ${rows} of ${from} would become in namespace ${into}:`
+          : `Import: ${rows} of ${from} into namespace ${into}`,
         ...tableOf(counts, MEANINGS),
         ...tableOf(remarks, REMARKS),
         ...(['skipped', 'duplicate'] as const).flatMap((verdict) => listed(named[verdict], counts[verdict])),

@@ -36,7 +36,12 @@ export async function openImportWorld(): Promise<ImportWorld> {
   const vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
   const folder = mkdtempSync(join(tmpdir(), 'vault-import-'))
   const run = async (words: Partial<ImportWords>, env: Record<string, string> = {}) => {
-    const settings = { DATABASE_URL: database.url, TOKEN_VAULT_MASTER_KEYS: vault.masterKeys, ...env }
+    const settings = {
+      DATABASE_URL: database.url,
+      TOKEN_VAULT_MASTER_KEYS: vault.masterKeys,
+      TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
+      ...env,
+    }
     let text = ''
     const output = { write: (more: string) => (text += more) }
     const given = { action: undefined, subject: undefined, expiresAt: undefined, dryRun: false, ...words }
