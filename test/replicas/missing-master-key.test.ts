@@ -41,7 +41,12 @@ async function replica(masterKeys: string): Promise<TestVault> {
 }
 
 const moveTo = (masterKeys: string) =>
-  rotateKeys(pool.db, parseMasterKeys(masterKeys) ?? [], { write: () => true }, { dataKeys: false, record: () => Promise.resolve() })
+  rotateKeys(
+    pool.db,
+    parseMasterKeys(masterKeys) ?? [],
+    { write: () => true },
+    { dataKeys: false, record: () => Promise.resolve() },
+  )
 
 const linesOf = (vault: TestVault) =>
   vault

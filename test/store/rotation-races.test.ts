@@ -51,7 +51,12 @@ async function start(masterKeys = `${K2},${K1}`): Promise<TestVault> {
 async function rotate(waitMs = 0, masterKeys = `${K2},${K1}`, dataKeys = true): Promise<string> {
   let output = ''
   const write = (text: string) => (output += text)
-  await rotateKeys(pool.db, parseMasterKeys(masterKeys) ?? [], { write }, { dataKeys, record: () => Promise.resolve(), waitMs, pageSize: 7 })
+  await rotateKeys(
+    pool.db,
+    parseMasterKeys(masterKeys) ?? [],
+    { write },
+    { dataKeys, record: () => Promise.resolve(), waitMs, pageSize: 7 },
+  )
   return output
 }
 
