@@ -68,7 +68,7 @@ export async function commandImport(
       CONNECTIONS,
     )
   } finally {
-    await source.close()
+    source.close()
   }
 }
 

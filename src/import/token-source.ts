@@ -34,5 +34,6 @@ export interface TokenSource {
   count: number
   /** Rejects with a StartupError where the rest cannot be read. */
   rows: AsyncIterable<SourceRow>
-  close(): Promise<void>
+  /** At any time: rows that were not taken are not read. */
+  close(): void
 }

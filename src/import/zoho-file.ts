@@ -20,7 +20,7 @@ const LEAST_COLUMNS = COLUMNS.length - 1
  */
 export async function openZohoFile(path: string): Promise<TokenSource> {
   const form = await examineFile(path)
-  return { name: path, count: form.rows, rows: readRows(path, form), close: () => Promise.resolve() }
+  return { name: path, count: form.rows, rows: readRows(path, form), close: () => undefined }
 }
 
 async function* readRows(path: string, form: FileForm): AsyncGenerator<SourceRow> {

@@ -45,7 +45,6 @@ function sourceOf(database: DatabaseSync, path: string, given: string | undefine
     rows: Readable.from(readRows(database, `select * from ${quoted}`, layout, path)),
     close() {
       database.close()
-      return Promise.resolve()
     },
   }
 }

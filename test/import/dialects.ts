@@ -54,7 +54,7 @@ export async function rowsOf(source: TokenSource): Promise<SourceRow[]> {
     for await (const row of source.rows) rows.push(row)
     return rows
   } finally {
-    await source.close()
+    source.close()
   }
 }
 

@@ -59,7 +59,7 @@ describe.skipIf(!isMariaDbInstalled)('MariaDB (skipped where mariadb-server is n
     const source = await open()
     let count = 0
     for await (const { columns } of source.rows) count += Number(columns.id !== undefined)
-    await source.close()
+    source.close()
     expect(count).toBe(20_000)
   })
 
