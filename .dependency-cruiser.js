@@ -1,5 +1,5 @@
 /** The import rules of src/README.md: one direction, siblings apart, each driver in one folder. */
-const folders = ['http', 'store', 'providers', 'crypto', 'telemetry', 'config']
+const folders = ['http', 'store', 'providers', 'crypto', 'telemetry', 'config', 'import']
 
 const siblingsApart = folders.map((folder) => ({
   name: `${folder}-imports-no-sibling`,

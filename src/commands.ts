@@ -21,7 +21,7 @@ export interface Words {
   expiresAt: string | undefined
 }
 
-const DEFAULT = 'default'
+export const DEFAULT_NAMESPACE = 'default'
 
 /** What a command works with. */
 export interface CommandParts {
@@ -46,7 +46,7 @@ export async function commandNamespaces(parts: CommandParts, { action, subject }
       if (namespaceId === null) throw new StartupError(`namespaces: ${name} is there already`)
       return { namespaceId, namespace: name }
     })
-  } else if (action === 'delete' && name === DEFAULT) {
+  } else if (action === 'delete' && name === DEFAULT_NAMESPACE) {
     throw new StartupError(
       'namespaces: "default" stays: it is that of the bootstrap key, and each start would make it anew; DELETE /v1/tokens?all=true empties it',
     )
@@ -63,7 +63,7 @@ export async function commandNamespaces(parts: CommandParts, { action, subject }
 export async function commandKeys(parts: CommandParts, words: Words): Promise<void> {
   const { db, tell } = parts
   const { action, subject } = words
-  const caller = await namespaceOf(db, words.namespace ?? DEFAULT)
+  const caller = await namespaceOf(db, words.namespace ?? DEFAULT_NAMESPACE)
   const apiKeys = createApiKeys(createApiKeyStore(db))
   if (action === 'create') {
     let made = ''
@@ -105,7 +105,8 @@ function nameOf(given = ''): string {
   )
 }
 
-async function namespaceOf(db: Db, name: string): Promise<Caller> {
+/** The command line, as a caller in this namespace. */
+export async function namespaceOf(db: Db, name: string): Promise<Caller> {
   const namespace = await findNamespace(db, nameOf(name))
   if (namespace === null) {
     throw new StartupError(

@@ -6,17 +6,18 @@ import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
-/** Gives a command the database of the settings, over a connection of its own and without a limit on its statements. */
+/** Gives a command the database of the settings, over connections of its own and without a limit on its statements. */
 export async function withDatabase<Result>(
   config: Config,
   log: Logger,
   work: (database: Database, backing: Backing) => Promise<Result>,
+  size = 1,
 ): Promise<Result> {
   const backing = await joinBacking(config)
   const onLost = (err: Error) => {
     log.warn({ err }, 'the database connection was lost')
   }
-  const options = { urls: backing.urls, size: 1, name: 'token-vault command', patient: true, onLost }
+  const options = { urls: backing.urls, size, name: 'token-vault command', patient: true, onLost }
   const database = createDatabase(options)
   try {
     await waitForDatabase(database)

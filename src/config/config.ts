@@ -1,6 +1,6 @@
 import { StartupError } from '../domain/errors.ts'
 import { Secret } from '../domain/secret.ts'
-import { parseApiKey, parseDatabaseUrls, parseMasterKeys } from './formats.ts'
+import { parseApiKey, parseDatabaseUrls, parseMasterKeys, parseMysqlUrl } from './formats.ts'
 import type { MasterKey } from './formats.ts'
 import type { Environment, Range, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
@@ -31,10 +31,12 @@ export interface Config {
   /** Serves the metrics on a port of their own; null: on `port`. */
   metricsPort: number | null
   tls: Tls | null
+  /** From where `import zoho-mysql` reads, unless it is told. */
+  mysqlUrl: Secret | null
   logLevel: string
 }
 
-const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY']
+const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY', 'MYSQL_URL']
 /** All variables that begin so: a misspelt one must not be ignored. */
 export const OWN_NAMES = [
   'TOKEN_VAULT_DATA_DIR',
@@ -100,6 +102,7 @@ export function readConfig(env: Environment = process.env): Config {
       fallback: 9464,
     }),
     tls: readTls(settings),
+    mysqlUrl: settings.parsed('MYSQL_URL', parseMysqlUrl, 'mysql://root:password@localhost:3306/zohooauth'),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
   }
   const unknown = unknownNames(env).map(

@@ -26,6 +26,10 @@ export function parseApiKey(text: string): Secret | null {
   return apiKeyId(text) === null ? null : new Secret(text)
 }
 
+export function parseMysqlUrl(text: string): Secret | null {
+  return /^(?:mysql|mariadb):\/\/[^/]+\/[^/?]+/.test(text) && URL.canParse(text) ? new Secret(text) : null
+}
+
 const DATABASE_URL = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^@/?#]*)((?:\/[^?#]*)?(?:\?[^#]*)?)$/
 
 /** One URL for each host that is named, as libpq's `postgres://user@one:5432,two:5432/name`. */

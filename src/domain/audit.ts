@@ -11,6 +11,7 @@ export type AuditAction =
   | 'token.renewed'
   | 'token.deleted'
   | 'tokens.deleted'
+  | 'tokens.imported'
   | 'key.created'
   | 'key.revoked'
   | 'namespace.created'

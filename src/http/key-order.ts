@@ -1,8 +1,7 @@
 import { KeyBody } from '../contract/keys.ts'
-import { VaultError } from '../domain/errors.ts'
 import type { KeyOrder } from '../vault/api-keys.ts'
 import { time } from './token-requests.ts'
-import { ajv } from './validation.ts'
+import { readBody } from './validation.ts'
 
 export function toKeyOrder({ name, scopes, expires_at: given }: KeyBody): KeyOrder {
   if (given === 'never') return { name, scopes, expiresAt: null }
@@ -14,10 +13,5 @@ export function toKeyOrder({ name, scopes, expires_at: given }: KeyBody): KeyOrd
  * @throws VaultError `invalid_request` with a pointer for each fault
  */
 export function readKeyOrder(body: object): KeyOrder {
-  if (ajv.validate<KeyBody>(KeyBody, body)) return toKeyOrder(body)
-  const errors = (ajv.errors ?? []).map(({ instancePath, message = '' }) => ({
-    pointer: instancePath,
-    detail: message,
-  }))
-  throw new VaultError('invalid_request', 'The order is malformed.', { errors })
+  return toKeyOrder(readBody(KeyBody, body))
 }

@@ -1,14 +1,29 @@
 import { Ajv } from 'ajv'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import { VaultError } from '../domain/errors.ts'
 
 /** Fastify's own settings would drop unknown fields and turn 7 into "7". */
-export const ajv = new Ajv({
+const ajv = new Ajv({
   allErrors: true,
   allowUnionTypes: true,
   removeAdditional: false,
   useDefaults: false,
   coerceTypes: false,
 })
+
+/**
+ * A body that came by another way than a request.
+ * @throws VaultError `invalid_request` with a pointer for each fault
+ */
+export function readBody<Schema extends TSchema>(schema: Schema, body: object): Static<Schema> {
+  if (ajv.validate<Static<Schema>>(schema, body)) return body
+  const errors = (ajv.errors ?? []).map(({ instancePath, message = '' }) => ({
+    pointer: instancePath,
+    detail: message,
+  }))
+  throw new VaultError('invalid_request', 'The order is malformed.', { errors })
+}
 
 export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) => {
   const validate = ajv.compile(schema)

@@ -58,6 +58,7 @@ describe('without settings', () => {
       metricsPort: null,
       disclosureBudget: null,
       tls: null,
+      mysqlUrl: null,
       logLevel: 'info',
     })
   })

@@ -1,0 +1,172 @@
+import type { Logger } from 'pino'
+import type { Words } from './commands.ts'
+import { DEFAULT_NAMESPACE, namespaceOf } from './commands.ts'
+import type { Config } from './config/config.ts'
+import { parseMysqlUrl } from './config/formats.ts'
+import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
+import { createMasterKeys } from './crypto/master-keys.ts'
+import type { AuditEntry } from './domain/audit.ts'
+import type { Caller } from './domain/caller.ts'
+import { StartupError } from './domain/errors.ts'
+import type { Keyring } from './domain/keyring.ts'
+import type { Secret } from './domain/secret.ts'
+import { COMMAND_LINE } from './domain/token.ts'
+import { importRows } from './import-rows.ts'
+import type { Counts } from './import/report.ts'
+import { createReport } from './import/report.ts'
+import type { Blanks } from './import/to-save-body.ts'
+import type { TokenSource } from './import/token-source.ts'
+import { openZohoFile } from './import/zoho-file.ts'
+import { openZohoMysql } from './import/zoho-mysql.ts'
+import { openZohoSqlite } from './import/zoho-sqlite.ts'
+import { prepareSchema } from './main.ts'
+import { recordCommand } from './open-audit.ts'
+import type { Backing } from './open-backing.ts'
+import type { Output } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { loadProviders } from './providers/load-providers.ts'
+import { createProviders } from './providers/providers.ts'
+import { createDataKeyStore } from './store/data-key-store.ts'
+import type { Database, Db } from './store/database.ts'
+import { ensureNamespace } from './store/namespaces.ts'
+import { createPostgresTokenStore } from './store/postgres-token-store.ts'
+import { withDatabase } from './with-database.ts'
+
+export interface ImportWords extends Words {
+  table?: string
+  clientId?: string | undefined
+  clientSecret?: string | undefined
+  apiDomain?: string | undefined
+  dryRun: boolean
+}
+
+/** A save waits for the disk most of its time; more than these wait for the processor. */
+const SAVES_AT_ONCE = 8
+/** A save that holds a connection may wait for data keys, which come by one more. */
+const CONNECTIONS = SAVES_AT_ONCE + 1
+
+/**
+ * Imports the tokens that a Zoho SDK kept, and tells what became of each row. Resolves with how many rows had which end.
+ * @throws StartupError where the source or a setting is wrong
+ */
+export async function commandImport(
+  config: Config,
+  log: Logger,
+  words: ImportWords,
+  output: Output,
+): Promise<Counts> {
+  const blanks = blanksOf(words)
+  const source = await openSource(config, words)
+  try {
+    return await withDatabase(
+      config,
+      log,
+      async (database, backing) => {
+        await prepareSchema(database, backing)
+        return importSource({ config, words, output, blanks, source, database, backing })
+      },
+      CONNECTIONS,
+    )
+  } finally {
+    source.close()
+  }
+}
+
+function openSource(
+  config: Config,
+  { action, subject, table }: ImportWords,
+): TokenSource | Promise<TokenSource> {
+  switch (action) {
+    case 'zoho-file':
+      return openZohoFile(given(subject, 'the file', 'zoho-file sdk_tokens.txt'))
+    case 'zoho-sqlite':
+      return openZohoSqlite(given(subject, 'the file', 'zoho-sqlite zohooauth.db'), table)
+    case 'zoho-mysql':
+      return openZohoMysql(mysqlUrlOf(subject, config), table)
+    default:
+      throw new StartupError('import: say zoho-file FILE, zoho-mysql URL or zoho-sqlite FILE')
+  }
+}
+
+function given(subject: string | undefined, what: string, example: string): string {
+  if (subject !== undefined && subject !== '') return subject
+  throw new StartupError(`import: name ${what}, for example: token-vault import ${example}`)
+}
+
+/** The one of the setting stays out of the list of processes, where everybody reads a password. */
+function mysqlUrlOf(subject: string | undefined, { mysqlUrl }: Config): Secret {
+  const url = subject === undefined ? mysqlUrl : parseMysqlUrl(subject)
+  if (url !== null) return url
+  throw new StartupError(
+    'import: name the database, for example: token-vault import zoho-mysql mysql://root@localhost:3306/zohooauth, or set MYSQL_URL',
+  )
+}
+
+function blanksOf({ clientId, clientSecret, apiDomain }: ImportWords): Blanks {
+  if (clientSecret !== undefined && clientId === undefined) {
+    throw new StartupError('import: --client-secret needs --client-id, the client that it belongs to')
+  }
+  return { clientId: clientId ?? null, clientSecret: clientSecret ?? null, apiDomain: apiDomain ?? null }
+}
+
+interface Import {
+  config: Config
+  words: ImportWords
+  output: Output
+  blanks: Blanks
+  source: TokenSource
+  database: Database
+  backing: Backing
+}
+
+async function importSource(parts: Import): Promise<Counts> {
+  const { config, words, output, blanks, source, backing } = parts
+  const { db } = parts.database
+  const into = words.namespace ?? DEFAULT_NAMESPACE
+  // The service makes it at its start, which may be yet to come.
+  await ensureNamespace(db, DEFAULT_NAMESPACE)
+  const caller = await namespaceOf(db, into)
+  const report = createReport()
+  const progress = createProgress(output, 'Rows', source.count)
+  const importing = {
+    store: createPostgresTokenStore({
+      callers: db,
+      renewals: db,
+      keyring: await openKeyring(db, backing),
+      owner: COMMAND_LINE,
+    }),
+    providers: createProviders(loadProviders(config.providers)),
+    policy: { marginSeconds: config.refreshMarginSeconds, random: Math.random },
+    caller,
+    blanks,
+    dryRun: words.dryRun,
+    concurrency: SAVES_AT_ONCE,
+    report,
+    onRow() {
+      progress.advance(1)
+    },
+  }
+  const record = (entries: readonly AuditEntry[]) =>
+    recordCommand({ file: config.auditLog, masterKeys: backing.masterKeys }, entries)
+  if (!words.dryRun) await record([])
+  try {
+    await importRows(importing, source.rows)
+    progress.end()
+  } finally {
+    // Of an import that was cut off, too: it is run again for the rest.
+    if (!words.dryRun) await record([entryOf(caller, report.counts)])
+    output.write(`${report.lines(source.name, into, words.dryRun).join('\n')}\n`)
+  }
+  return report.counts
+}
+
+function entryOf({ namespaceId, keyId }: Caller, { imported, merged }: Counts): AuditEntry {
+  return { action: 'tokens.imported', actor: keyId, namespaceId, count: imported + merged, outcome: 'ok' }
+}
+
+async function openKeyring(db: Db, { masterKeys }: Backing): Promise<Keyring> {
+  const store = createDataKeyStore(db)
+  const master = createMasterKeys(masterKeys)
+  await checkMasterKeys(store, master)
+  return createKeyring(store, master, Date.now)
+}

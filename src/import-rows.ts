@@ -1,0 +1,136 @@
+import type { Caller } from './domain/caller.ts'
+import { VaultError } from './domain/errors.ts'
+import type { SaveRequest } from './domain/save.ts'
+import type { SavePlan, TokenStore } from './domain/token-store.ts'
+import { readSaveOrder } from './http/save-order.ts'
+import type { Report } from './import/report.ts'
+import type { SeenRows } from './import/seen-rows.ts'
+import { createSeenRows, marksOf } from './import/seen-rows.ts'
+import type { Blanks } from './import/to-save-body.ts'
+import { toSaveBody } from './import/to-save-body.ts'
+import type { SourceRow } from './import/token-source.ts'
+import { planImport } from './vault/plan-import.ts'
+import type { SaveParts } from './vault/plan-save.ts'
+
+export interface ImportParts extends SaveParts {
+  store: TokenStore
+  caller: Caller
+  blanks: Blanks
+  /** Find out what would become of each row, and write nothing. */
+  dryRun: boolean
+  /** Saves at once. */
+  concurrency: number
+  report: Report
+  /** Called after each row. */
+  onRow(): void
+}
+
+interface Importing extends ImportParts {
+  seen: SeenRows
+}
+
+/**
+ * Saves rows as `POST /v1/tokens` would, some at a time. It may be killed and run again: what is in the vault already
+ * is found there, and a row is in it whole or not at all.
+ * @throws StartupError where the rows end before their end, VaultError `storage_unavailable`
+ */
+export async function importRows(parts: ImportParts, rows: AsyncIterable<SourceRow>): Promise<void> {
+  const importing = { ...parts, seen: createSeenRows() }
+  const iterator = rows[Symbol.asyncIterator]()
+  let failed = false
+  const importSome = async () => {
+    while (!failed) {
+      const next = await iterator.next()
+      if (next.done === true) return
+      await importRow(importing, next.value)
+      parts.onRow()
+    }
+  }
+  const lanes = Array.from({ length: parts.concurrency }, () =>
+    importSome().catch((error: unknown) => {
+      failed = true
+      throw error
+    }),
+  )
+  const [fault] = (await Promise.allSettled(lanes)).filter(({ status }) => status === 'rejected')
+  if (fault?.status === 'rejected') throw fault.reason
+}
+
+async function importRow(importing: Importing, { place, columns, fault }: SourceRow): Promise<void> {
+  const { report, blanks } = importing
+  if (fault !== null) {
+    report.name('skipped', place, fault)
+    return
+  }
+  const { body, expiry } = toSaveBody(columns, blanks)
+  try {
+    const save = readSaveOrder(body)
+    const plan = await carryOut(importing, save)
+    tell(importing, { place, save, plan })
+    if (columns.id !== undefined && plan.replaces === null && plan.token.id !== columns.id)
+      report.remark('another id')
+    if (expiry === 'in seconds') report.remark('expiry in seconds')
+    if (expiry === 'unreadable') report.remark('expiry unreadable')
+  } catch (error) {
+    refuse(report, place, error)
+  }
+}
+
+/** An error of the plan changes nothing: that is how a dry run ends. */
+async function carryOut(importing: Importing, save: SaveRequest): Promise<SavePlan> {
+  const { store, caller, dryRun } = importing
+  const planOf = planImport(importing, caller, save)
+  try {
+    const { plan } = await store.save(caller.namespaceId, save, (candidates, now) => {
+      const planned = planOf(candidates, now)
+      if (dryRun) throw new DryRun(planned)
+      return planned
+    })
+    return plan
+  } catch (error) {
+    if (error instanceof DryRun) return error.plan
+    throw error
+  }
+}
+
+class DryRun extends Error {
+  readonly plan: SavePlan
+
+  constructor(plan: SavePlan) {
+    super('nothing is written')
+    this.plan = plan
+  }
+}
+
+function tell(
+  { report, seen, dryRun }: Importing,
+  row: { place: string; save: SaveRequest; plan: SavePlan },
+): void {
+  const { place, save, plan } = row
+  const twin = seen.meet(dryRun && plan.replaces === null ? marksOf(save) : [plan.token.id], place)
+  if (twin !== null) report.name('duplicate', place, `is of the same token as ${twin}`)
+  else if (plan.replaces === null) report.count('imported')
+  else report.count(plan.token === plan.replaces ? 'unchanged' : 'merged')
+}
+
+/** What concerns one row is reported; anything else ends the import. */
+function refuse(report: Report, place: string, error: unknown): void {
+  if (!(error instanceof VaultError)) throw error
+  const { code, facts } = error
+  if (code === 'nothing_to_store') report.count('empty')
+  else if (code === 'invalid_request') report.name('skipped', place, faultsOf(facts.errors))
+  else if (code === 'conflict')
+    report.name('skipped', place, `names an identity of token ${facts.tokenId ?? ''}`)
+  else if (code === 'ambiguous_match')
+    report.name('skipped', place, `matches several tokens: ${(facts.matches ?? []).join(', ')}`)
+  else throw error
+}
+
+function faultsOf(errors: { pointer: string; detail: string }[] = []): string {
+  return errors
+    .map(
+      ({ pointer, detail }) =>
+        `${pointer.slice(1)} ${detail.replace(/^must match pattern .*/, 'holds a control character')}`,
+    )
+    .join('; ')
+}
