@@ -11,7 +11,7 @@ import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
-import { changedColumns, keysFor, toToken } from './token-rows.ts'
+import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
 type Columns = ReturnType<typeof changedColumns>
 
@@ -33,6 +33,7 @@ export async function settle(
       .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
       .where('fence', '=', claim.fence)
       .where('leaseUntil', 'is not', null)
+      .where(isSameToken(claim.token))
     if (succeeded) update = update.set({ replacedAccess: RING })
     else update = update.where('version', '=', claim.token.version)
     const [updated] = await update.returningAll().execute()
@@ -102,7 +103,8 @@ async function settleLate(
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
   const row = await ofToken.forUpdate().executeTakeFirst()
-  const isSettled = row?.fence === claim.fence && row.leaseUntil === null
+  const isHeld = row !== undefined && isHeldBy(row, claim)
+  const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
   if (row && isSuccessor(row, claim.token, columns, keys)) {
     const successor = { ...columns, ...SOUND, refreshDueAt: token.refreshDueAt }
@@ -112,11 +114,16 @@ async function settleLate(
     await recordEvents(db, token, [event])
     return kept[0] ?? null
   }
-  if (row?.fence === claim.fence) await endLease(db, claim)
+  if (isHeld) await endLease(db, claim)
   if (await holdNamespace(db, namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
   return null
+}
+
+/** Has nobody else claimed this very token since? */
+function isHeldBy({ fence, createdAt }: TokenRow, claim: Claim): boolean {
+  return fence === claim.fence && createdAt.getTime() === claim.token.createdAt.getTime()
 }
 
 function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {

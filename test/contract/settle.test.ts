@@ -107,6 +107,21 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       expect(await the.storage.events(ID)).toEqual(['token.created', 'token.deleted', 'renewal.dropped'])
     })
 
+    test('after a delete and a save with the same id, though that token has been claimed as often', async () => {
+      const claim = await claimed()
+      const event = { type: 'token.deleted', actor: 'test' } as const
+      await the.replica.store.delete({ namespaceId: the.storage.namespaceId, id: ID }, event, 'any')
+      await the.replica.save({ ...TOKEN, refreshToken: 'refresh-new', accessToken: 'access-new' })
+      const anew = await claimed()
+      expect(anew.fence).toBe(claim.fence)
+      await the.replica.store.extend({ ...claim, leaseSeconds: 3600 })
+      expect((await the.replica.read(ID)).leaseUntil).toEqual(anew.token.leaseUntil)
+      expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
+      expect([await accessOf(), await refreshOf()]).toEqual(['access-new', 'refresh-new'])
+      expect((await the.replica.read(ID)).leaseUntil).toEqual(anew.token.leaseUntil)
+      expect(await lastEvent()).toBe('renewal.dropped')
+    })
+
     test('after a take-over, whose lease goes on', async () => {
       const late = await claimed()
       await the.storage.age(ID, 26)
