@@ -87,7 +87,8 @@ async function settlePause(
 
 /**
  * The token is gone, its fence has moved on, a save made the failure void, or this was committed before, unheard. A
- * refresh token that the provider has given for the one still stored is kept for all that: there is no other.
+ * refresh token that the provider has given for the one still stored is kept for all that: there is no other. Whoever
+ * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
  */
 async function settleLate(
   db: Db,
@@ -107,7 +108,7 @@ async function settleLate(
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
   if (row && isSuccessor(row, claim.token, columns, keys)) {
-    const successor = { ...columns, ...SOUND, refreshDueAt: token.refreshDueAt }
+    const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt: token.refreshDueAt }
     const update = updateOf(db, token, successor).set({ replacedAccess: RING })
     const kept = await update.returningAll().execute()
     await keepRotated(db, token, columns)
@@ -150,7 +151,6 @@ const SOUND = {
   errorAt: null,
   errorAttempts: null,
   retryAt: null,
-  lostAt: null,
 } as const
 
 async function endLease(db: Db, { token, fence }: Claim): Promise<void> {

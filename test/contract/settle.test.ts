@@ -149,10 +149,13 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       const taken = await claimed()
       expect(await the.replica.settle(late, renewed('access-late', 'refresh-late'))).not.toBeNull()
       const kept = await the.replica.read(ID)
-      expect(kept).toMatchObject({ status: 'active', lostAt: null, leaseUntil: taken.token.leaseUntil })
+      const { lostAt, leaseUntil } = taken.token
+      expect(lostAt).not.toBeNull()
+      expect(kept).toMatchObject({ status: 'active', lostAt, leaseUntil })
       expect([await accessOf(), await refreshOf()]).toEqual(['access-late', 'refresh-late'])
       await the.replica.settle(taken, renewed('access-2', 'refresh-2'))
       expect([await accessOf(), await refreshOf()]).toEqual(['access-2', 'refresh-2'])
+      expect((await the.replica.read(ID)).lostAt).toBeNull()
     })
 
     test.each([DEAD, DOWN])('before or after its peer hears %o', async (outcome) => {
@@ -167,7 +170,8 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
         if (isFirst) expect(await the.replica.settle(taken, outcome)).toBeNull()
         expect([await accessOf(), await refreshOf()]).toEqual(['access-late', 'refresh-late'])
         const after = await the.replica.read(ID)
-        expect(after).toMatchObject({ status: 'active', lastError: null, lostAt: null, leaseUntil: null })
+        expect(after).toMatchObject({ status: 'active', lastError: null, leaseUntil: null })
+        expect(after.lostAt).toEqual(taken.token.lostAt)
         expect(after.refreshDueAt).not.toBeNull()
       }
     })
@@ -188,7 +192,7 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       await the.replica.save({ ...TOKEN, clientSecret: 'secret-2' })
       expect(await the.replica.settle(claim, outcome)).toBeNull()
       const token = await the.replica.read(ID)
-      expect(token).toMatchObject({ status: 'active', lastError: null, lostAt: null, leaseUntil: null })
+      expect(token).toMatchObject({ status: 'active', lastError: null, leaseUntil: null })
       expect(await lastEvent()).toBe('renewal.dropped')
       expect(await the.replica.claim(ID)).not.toBeNull()
     })

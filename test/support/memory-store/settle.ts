@@ -72,7 +72,7 @@ function settleLate(memory: Memory, row: Row | null, claim: Claim, { token, even
   if (row !== null && isSuccessor(row, claim.token, token)) {
     const successor: Token = {
       ...written(memory, row, claim, token),
-      ...{ status: 'active', lastError: null, retryAt: null, lostAt: null },
+      ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
       refreshDueAt: token.refreshDueAt,
       leaseUntil: row.token.leaseUntil,
     }
