@@ -7,7 +7,7 @@ import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
 import type { TokenRow } from './schema.ts'
-import { keysFor, toToken } from './token-rows.ts'
+import { isSameToken, keysFor, toToken } from './token-rows.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
 type ClaimedRow = TokenRow & { now: Date; leaseSeconds: number }
@@ -141,5 +141,6 @@ export async function extendLease({ db }: Claimer, { token, fence, leaseSeconds 
     .where('id', '=', token.id)
     .where('fence', '=', fence)
     .where('leaseUntil', 'is not', null)
+    .where(isSameToken(token))
     .execute()
 }

@@ -14,6 +14,7 @@ import { recordEvents } from './record-events.ts'
 import { saveToken } from './save-token.ts'
 import { settle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
+import { isSameToken } from './token-rows.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
 export interface PostgresTokenStoreParts {
@@ -76,6 +77,7 @@ async function deleteUntouched(db: Db, token: Token, event: Event): Promise<bool
     const { numDeletedRows } = await trx
       .deleteFrom('tokens')
       .where((where) => where.and({ namespaceId, id, version, fence }))
+      .where(isSameToken(token))
       .executeTakeFirst()
     if (numDeletedRows === 0n) return false
     await recordEvents(trx, token, [event])

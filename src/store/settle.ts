@@ -11,7 +11,7 @@ import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
-import { changedColumns, keysFor, toToken } from './token-rows.ts'
+import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
 type Columns = ReturnType<typeof changedColumns>
 
@@ -33,6 +33,7 @@ export async function settle(
       .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
       .where('fence', '=', claim.fence)
       .where('leaseUntil', 'is not', null)
+      .where(isSameToken(claim.token))
     if (succeeded) update = update.set({ replacedAccess: RING })
     else update = update.where('version', '=', claim.token.version)
     const [updated] = await update.returningAll().execute()
@@ -86,7 +87,8 @@ async function settlePause(
 
 /**
  * The token is gone, its fence has moved on, a save made the failure void, or this was committed before, unheard. A
- * refresh token that the provider has given for the one still stored is kept for all that: there is no other.
+ * refresh token that the provider has given for the one still stored is kept for all that: there is no other. Whoever
+ * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
  */
 async function settleLate(
   db: Db,
@@ -102,21 +104,27 @@ async function settleLate(
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
   const row = await ofToken.forUpdate().executeTakeFirst()
-  const isSettled = row?.fence === claim.fence && row.leaseUntil === null
+  const isHeld = row !== undefined && isHeldBy(row, claim)
+  const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
   if (row && isSuccessor(row, claim.token, columns, keys)) {
-    const successor = { ...columns, ...SOUND, refreshDueAt: token.refreshDueAt }
+    const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt: token.refreshDueAt }
     const update = updateOf(db, token, successor).set({ replacedAccess: RING })
     const kept = await update.returningAll().execute()
     await keepRotated(db, token, columns)
     await recordEvents(db, token, [event])
     return kept[0] ?? null
   }
-  if (row?.fence === claim.fence) await endLease(db, claim)
+  if (isHeld) await endLease(db, claim)
   if (await holdNamespace(db, namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
   return null
+}
+
+/** Has nobody else claimed this very token since? */
+function isHeldBy({ fence, createdAt }: TokenRow, claim: Claim): boolean {
+  return fence === claim.fence && createdAt.getTime() === claim.token.createdAt.getTime()
 }
 
 function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {
@@ -143,7 +151,6 @@ const SOUND = {
   errorAt: null,
   errorAttempts: null,
   retryAt: null,
-  lostAt: null,
 } as const
 
 async function endLease(db: Db, { token, fence }: Claim): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Insertable } from 'kysely'
+import { sql } from 'kysely'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import type { LastError, Token } from '../domain/token.ts'
@@ -78,6 +79,14 @@ function lastErrorOf(row: TokenRow): LastError | null {
   const { errorCode: code, errorDetail: detail, errorAt: at, errorAttempts: attempts } = row
   if (code === null || detail === null || at === null || attempts === null) return null
   return { code, detail, at, attempts }
+}
+
+/**
+ * This very token: one that was deleted and saved anew with the same id counts fences and versions from the start, and
+ * what was claimed of the first must not be settled on the second. A token knows its birth to the millisecond.
+ */
+export function isSameToken({ createdAt }: Token) {
+  return sql<boolean>`date_trunc('milliseconds', created_at) = ${createdAt}`
 }
 
 /** The columns in which a token differs from what is stored: all of them for a new one. */

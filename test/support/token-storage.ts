@@ -1,7 +1,8 @@
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { createMasterKeys } from '../../src/crypto/master-keys.ts'
 import { SCOPES } from '../../src/domain/caller.ts'
-import type { Provider, Providers, RefreshOutcome } from '../../src/domain/provider.ts'
+import type { Event } from '../../src/domain/event.ts'
+import type { Provider, Providers, RefreshOutcome, RenewedOutcome } from '../../src/domain/provider.ts'
 import type { Claim } from '../../src/domain/renewal.ts'
 import { renewalTerms, settlementOf } from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
@@ -30,20 +31,28 @@ export interface Replica {
   settle(claim: Claim, outcome: RefreshOutcome, provider?: Provider): Promise<Token | null>
 }
 
-/** A database of the test's own, seen by any number of replicas. */
+/** A storage of the test's own, seen by any number of replicas. */
 export interface TokenStorage {
-  database: TestDatabase
   namespaceId: string
   replica(owner?: string): Promise<Replica>
   /** Moves all that has happened to a token into the past. */
   age(id: string, seconds: number): Promise<void>
-  /** Stores bare tokens by one statement: provider zoho, expired, due for as many seconds as their number. */
-  fill(count: number, prefix?: string, due?: boolean): Promise<void>
+  /** The types of a token's events, oldest first. */
   events(id: string): Promise<string[]>
+  /** The facts of a token's last event of this type. */
+  factsOf(id: string, type: Event['type']): Promise<unknown>
+  /** Forgets everything. */
+  clear(): Promise<void>
   close(): Promise<void>
 }
 
-export async function openStorage(): Promise<TokenStorage> {
+export interface PostgresStorage extends TokenStorage {
+  database: TestDatabase
+  /** Stores bare tokens by one statement: provider zoho, expired, due for as many seconds as their number. */
+  fill(count: number, prefix?: string, due?: boolean): Promise<void>
+}
+
+export async function openStorage(): Promise<PostgresStorage> {
   const database = await createTestDatabase()
   const master = createMasterKeys([{ id: 'k1', bytes: Buffer.alloc(32, 1) }])
   const closing: (() => Promise<void>)[] = []
@@ -90,6 +99,14 @@ export async function openStorage(): Promise<TokenStorage> {
       const sorted = 'select type from events where token_id = $1 order by at, id'
       return (await database.query<{ type: string }>(sorted, [id])).map(({ type }) => type)
     },
+    async factsOf(id, type) {
+      const last =
+        'select facts from events where token_id = $1 and type = $2 order by at desc, id desc limit 1'
+      return (await database.query<{ facts: unknown }>(last, [id, type]))[0]?.facts
+    },
+    async clear() {
+      for (const table of ['tokens', 'clients', 'events']) await database.query(`delete from ${table}`)
+    },
     async close() {
       await Promise.all(closing.map((close) => close()))
       await database.drop()
@@ -97,7 +114,7 @@ export async function openStorage(): Promise<TokenStorage> {
   }
 }
 
-function replicaOf(store: TokenStore, namespaceId: string): Replica {
+export function replicaOf(store: TokenStore, namespaceId: string): Replica {
   const caller = { keyId: 'test', namespaceId, scopes: new Set(SCOPES) }
   const read = async (id: string) => {
     const reading = await store.get({ namespaceId, id })
@@ -130,7 +147,7 @@ const PROVIDERS: Providers = {
 }
 
 /** A renewal that brought this access token, and perhaps a new refresh token. */
-export function renewed(accessToken: string, refreshToken: string | null = null): RefreshOutcome {
+export function renewed(accessToken: string, refreshToken: string | null = null): RenewedOutcome {
   return {
     kind: 'renewed',
     accessToken: new Secret(accessToken),

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { renewalTerms } from '../../src/domain/renewal.ts'
+import { ZOHO } from '../support/domain.ts'
+import { STORAGES, useStorage } from '../support/memory-storage.ts'
+import { renewed } from '../support/token-storage.ts'
+
+const dueTerms = (provider = ZOHO) => ({ ...renewalTerms(provider), places: 1000 })
+const TERMS = [dueTerms()]
+const EXPIRED = {
+  clientId: 'client',
+  refreshToken: 'refresh-1',
+  accessToken: 'access-1',
+  expiresInSeconds: 0,
+}
+const LIVING = { ...EXPIRED, expiresInSeconds: 3600 }
+
+describe.each(STORAGES)('take-over in %s', (_name, open) => {
+  const the = useStorage(open)
+
+  const claimDue = async (limit = 10, terms = TERMS) =>
+    (await the.replica.store.claimDue(terms, { limit, busy: [], takeOver: true })).map(
+      ({ token }) => token.id,
+    )
+
+  describe('a claim that was cut off', () => {
+    const OTHER = { ...ZOHO, rotates: 'always', limit: null } as const
+
+    test('is taken over when its lease has run out: the event says from whom, the token since when', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      const lost = await (await the.storage.replica('pod-1')).claim(id)
+      await the.storage.age(id, 26)
+      const claim = await (await the.storage.replica('pod-2')).claim(id)
+      const since = new Date((lost?.claimedAt.getTime() ?? 0) - 26_000)
+      expect(await the.storage.factsOf(id, 'renewal.taken_over')).toEqual({
+        from: 'pod-1',
+        fence: 1,
+        claimed_at: since.toISOString(),
+      })
+      expect(claim).toMatchObject({ fence: 2, token: { lostAt: since } })
+    })
+
+    test('keeps the moment of the first loss through take-over after take-over', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      await the.replica.claim(id)
+      const moments: (Date | null)[] = []
+      for (let count = 0; count < 3; count += 1) {
+        await the.storage.age(id, 26)
+        moments.push((await the.replica.claim(id))?.token.lostAt ?? null)
+      }
+      expect(moments[0]).not.toBeNull()
+      expect(new Set(moments.map((at) => at?.getTime())).size).toBe(1)
+    })
+
+    test('is replayed without regard to the floor, though the token lives', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      const claim = await the.replica.claim(id)
+      if (claim === null) throw new Error('the token was not claimed')
+      await the.replica.settle(claim, renewed('access-2'))
+      expect(await the.replica.claim(id)).toBeNull()
+      expect(await the.replica.claim(id, false, { ...ZOHO, minIntervalSeconds: 0 })).not.toBeNull()
+      await the.storage.age(id, 26)
+      expect(await the.replica.claim(id)).not.toBeNull()
+    })
+
+    test('is left to its owner while nobody may take over', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      const free = await the.replica.save({ ...EXPIRED, refreshToken: 'refresh-2', accessToken: 'access-2' })
+      const token = await the.replica.read(id)
+      await the.replica.claim(id)
+      await the.storage.age(id, 26)
+      const options = { limit: 10, busy: [], takeOver: false }
+      const claims = await the.replica.store.claimDue(TERMS, options)
+      expect(claims.map((claim) => claim.token.id)).toEqual([free.id])
+      const terms = renewalTerms(ZOHO)
+      expect(await the.replica.store.claim(token, terms, { forced: true, takeOver: false })).toBeNull()
+      expect(await claimDue()).toEqual([id])
+    })
+
+    test('of a token that was not due is found by the refresher as soon as the lease has run out', async () => {
+      const { id } = await the.replica.save(LIVING)
+      const claim = await the.replica.claim(id, true, OTHER)
+      expect((await the.replica.read(id)).refreshDueAt).toEqual((await the.replica.read(id)).leaseUntil)
+      expect(await claimDue()).toEqual([])
+      await the.storage.age(id, (claim?.leaseSeconds ?? 0) + 1)
+      expect(await claimDue(10, [dueTerms(OTHER)])).toEqual([id])
+    })
+
+    test('is not taken over while its owner extends the lease', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      const claim = await the.replica.claim(id)
+      if (claim === null) throw new Error('the token was not claimed')
+      await the.storage.age(id, 24)
+      await the.replica.store.extend(claim)
+      await the.storage.age(id, 24)
+      expect(await the.replica.claim(id)).toBeNull()
+      await the.storage.age(id, 2)
+      const next = await the.replica.claim(id)
+      const until = (await the.replica.read(id)).leaseUntil
+      await the.replica.store.extend(claim)
+      expect((await the.replica.read(id)).leaseUntil).toEqual(until)
+      expect(next).toMatchObject({ fence: 2 })
+    })
+  })
+})

@@ -1,0 +1,135 @@
+import type { ClientDeaths } from '../../../src/domain/client.ts'
+import { DEATHS_WINDOW_SECONDS, tokensThatBear } from '../../../src/domain/client.ts'
+import type { Claim, RenewalTerms } from '../../../src/domain/renewal.ts'
+import type { ClaimOptions, DueOptions, DueTerms } from '../../../src/domain/token-store.ts'
+import type { Token } from '../../../src/domain/token.ts'
+import { REFRESHER } from '../../../src/domain/token.ts'
+import type { Memory, Row } from './memory.ts'
+import { clientKeyOf, isSameToken, keyOf, later, put, record, rowOf } from './memory.ts'
+
+export function claimDue(
+  memory: Memory,
+  owner: string,
+  terms: DueTerms[],
+  { limit, busy, takeOver }: DueOptions,
+) {
+  const now = memory.now()
+  const busyKeys = new Set(busy.map(keyOf))
+  const isDue = ({ token }: Row) =>
+    token.refreshDueAt !== null &&
+    token.refreshDueAt <= now &&
+    (token.retryAt === null || token.retryAt <= now) &&
+    !busyKeys.has(keyOf(token))
+  const found = terms.flatMap((term) =>
+    byDueAt(
+      [...memory.rows.values()].filter(
+        (row) => row.token.provider === term.provider && isClaimable(row, term, takeOver, now) && isDue(row),
+      ),
+      ({ token }) => token,
+    )
+      .slice(0, term.places)
+      .map((row) => ({ row, term })),
+  )
+  return byDueAt(found, ({ row }) => row.token)
+    .slice(0, limit)
+    .map(({ row, term }) => take(memory, owner, row, term, false))
+}
+
+export function claimOne(
+  memory: Memory,
+  owner: string,
+  { namespaceId, id, version }: Token,
+  terms: RenewalTerms,
+  { forced, takeOver }: ClaimOptions,
+): Claim | null {
+  const now = memory.now()
+  const row = rowOf(memory, { namespaceId, id })
+  if (row === null) return null
+  const { token } = row
+  if (token.version !== version || token.provider !== terms.provider) return null
+  if (!isClaimable(row, terms, takeOver, now)) return null
+  const mayForce = forced && token.lastError !== null && token.lastError.code !== 'provider_throttled'
+  if (token.retryAt !== null && token.retryAt > now && !mayForce) return null
+  return take(memory, owner, row, terms, forced)
+}
+
+const byDueAt = <Item>(items: Item[], tokenOf: (item: Item) => Token) =>
+  items.toSorted(
+    (one, other) =>
+      (tokenOf(one).refreshDueAt?.getTime() ?? 0) - (tokenOf(other).refreshDueAt?.getTime() ?? 0),
+  )
+
+function isClaimable({ token }: Row, terms: RenewalTerms, takeOver: boolean, now: Date): boolean {
+  if (token.refreshToken === null || token.clientId === null || token.status === 'reauth_required')
+    return false
+  if (token.leaseUntil !== null && !(takeOver && token.leaseUntil <= now)) return false
+  return isWithinLimit(token, terms, now) && isAboveFloor(token, terms, now)
+}
+
+function isWithinLimit({ renewals }: Token, { limit }: RenewalTerms, now: Date): boolean {
+  const oldest = limit === null ? undefined : renewals.at(-limit.count)
+  return oldest === undefined || limit === null || later(oldest, limit.windowSeconds) <= now
+}
+
+function isAboveFloor(token: Token, { minIntervalSeconds }: RenewalTerms, now: Date): boolean {
+  if (token.accessToken === null || token.refreshedAt === null) return true
+  if (token.expiresAt !== null && token.expiresAt <= now) return true
+  if (token.leaseUntil !== null || token.lostAt !== null) return true
+  const interval = Math.min(minIntervalSeconds, (token.lifetimeSeconds ?? Infinity) / 5)
+  return later(token.refreshedAt, interval) <= now
+}
+
+function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forced: boolean): Claim {
+  const now = memory.now()
+  const { token: before } = row
+  const isCutOff = before.leaseUntil !== null
+  const until = later(now, terms.leaseSeconds)
+  if (isCutOff) {
+    const facts = {
+      from: row.owner ?? '',
+      fence: before.fence,
+      claimed_at: row.claimedAt?.toISOString() ?? '',
+    }
+    record(memory, before, [{ type: 'renewal.taken_over', actor: REFRESHER, facts }])
+  }
+  const isDueBefore = before.refreshDueAt !== null && before.refreshDueAt < until
+  const token: Token = {
+    ...before,
+    fence: before.fence + 1,
+    leaseUntil: until,
+    lostAt: isCutOff ? (before.lostAt ?? row.claimedAt) : before.lostAt,
+    refreshDueAt: isDueBefore ? before.refreshDueAt : until,
+    renewals: terms.limit === null ? [] : [...before.renewals, now].slice(-terms.limit.count),
+  }
+  put(memory, { ...row, token, owner, claimedAt: now })
+  return {
+    token,
+    fence: token.fence,
+    claimedAt: now,
+    leaseSeconds: terms.leaseSeconds,
+    forced,
+    pause: memory.clients.get(clientKeyOf(token))?.pause ?? null,
+  }
+}
+
+export function extendLease(memory: Memory, { token, fence, leaseSeconds }: Claim): void {
+  const row = rowOf(memory, token)
+  if (row === null || !isSameToken(row.token, token)) return
+  if (row.token.fence !== fence || row.token.leaseUntil === null) return
+  put(memory, { ...row, token: { ...row.token, leaseUntil: later(memory.now(), leaseSeconds) } })
+}
+
+export function countDeath(memory: Memory, { token }: Claim): ClientDeaths {
+  const now = memory.now()
+  const client = memory.clients.get(clientKeyOf(token)) ?? { pause: null, deaths: [] }
+  const lately = client.deaths.filter((at) => later(at, DEATHS_WINDOW_SECONDS) > now)
+  const deaths = [...lately, now]
+  memory.clients.set(clientKeyOf(token), { ...client, deaths })
+  const tokens = [...memory.rows.values()].filter(
+    (row) =>
+      row.token.namespaceId === token.namespaceId &&
+      row.token.clientId === token.clientId &&
+      row.token.provider === token.provider,
+  )
+  return { died: deaths.length, tokens: Math.min(tokens.length, tokensThatBear(deaths.length)) }
+}

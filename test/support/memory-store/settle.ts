@@ -1,0 +1,100 @@
+import type { Claim, Settlement } from '../../../src/domain/renewal.ts'
+import type { Token } from '../../../src/domain/token.ts'
+import { REFRESHER } from '../../../src/domain/token.ts'
+import type { Memory, Row } from './memory.ts'
+import { clientKeyOf, isSameToken, put, record, rowOf } from './memory.ts'
+
+const RING_ENTRIES = 16
+
+export function settle(memory: Memory, claim: Claim, settlement: Settlement): Token | null {
+  const { token, event } = settlement
+  const row = rowOf(memory, claim.token)
+  const succeeded = event.type === 'renewal.succeeded'
+  const isOwn = isHeldBy(row, claim) && row?.token.leaseUntil !== null
+  const isVoid = !succeeded && row?.token.version !== claim.token.version
+  if (row === null || !isOwn || isVoid) return settleLate(memory, row, claim, settlement)
+  const settled = { ...written(memory, row, claim, token), leaseUntil: null }
+  const replaced = succeeded ? ring(row) : row.replacedAccess
+  put(memory, { ...kept(row, settled), owner: null, claimedAt: null, replacedAccess: replaced })
+  record(memory, token, [event])
+  settlePause(memory, token, settlement)
+  return settled
+}
+
+function isHeldBy(row: Row | null, { token, fence }: Claim): boolean {
+  return row?.token.fence === fence && isSameToken(row.token, token)
+}
+
+/** The stored token with the fields that the outcome changes: a save that came in the meantime keeps its own. */
+function written(memory: Memory, { token: stored }: Row, claim: Claim, token: Token): Token {
+  const changed = Object.entries(token).filter(
+    ([field, value]) => value !== claim.token[field as keyof Token],
+  )
+  return {
+    ...stored,
+    ...(Object.fromEntries(changed) as Partial<Token>),
+    version: stored.version + 1,
+    updatedAt: memory.now(),
+  }
+}
+
+function kept(row: Row, token: Token): Row {
+  const refreshToken = token.refreshToken?.reveal()
+  const isKnown = refreshToken === undefined || row.refreshTokens.includes(refreshToken)
+  return { ...row, token, refreshTokens: isKnown ? row.refreshTokens : [...row.refreshTokens, refreshToken] }
+}
+
+function ring({ token: { accessToken }, replacedAccess }: Row): readonly string[] {
+  return accessToken === null
+    ? replacedAccess
+    : [accessToken.reveal(), ...replacedAccess].slice(0, RING_ENTRIES)
+}
+
+function settlePause(memory: Memory, token: Token, { pause }: Settlement): void {
+  if (pause === undefined) return
+  const key = clientKeyOf(token)
+  if (pause === null) {
+    memory.clients.delete(key)
+    return
+  }
+  const before = memory.clients.get(key) ?? { pause: null, deaths: [] }
+  const isPaused = before.pause !== null && before.pause.until > memory.now()
+  const until = before.pause !== null && before.pause.until > pause.until ? before.pause.until : pause.until
+  memory.clients.set(key, { ...before, pause: { reason: pause.reason, until } })
+  const facts = { client_id: token.clientId ?? '', reason: pause.reason, until: pause.until.toISOString() }
+  if (!isPaused) record(memory, token, [{ type: 'client.paused', actor: REFRESHER, facts }])
+}
+
+function settleLate(memory: Memory, row: Row | null, claim: Claim, { token, event }: Settlement) {
+  const isOurs = isHeldBy(row, claim)
+  if (row !== null && ((isOurs && row.token.leaseUntil === null) || hasAccess(row, claim, token)))
+    return row.token
+  if (row !== null && isSuccessor(row, claim.token, token)) {
+    const successor: Token = {
+      ...written(memory, row, claim, token),
+      ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
+      refreshDueAt: token.refreshDueAt,
+      leaseUntil: row.token.leaseUntil,
+    }
+    put(memory, { ...kept(row, successor), replacedAccess: ring(row) })
+    record(memory, token, [event])
+    return successor
+  }
+  if (row !== null && isOurs) {
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null }, owner: null, claimedAt: null })
+  }
+  record(memory, token, [{ ...event, type: 'renewal.dropped' }])
+  return null
+}
+
+function hasAccess(row: Row, claim: Claim, { accessToken }: Token): boolean {
+  const isNew = accessToken !== null && accessToken !== claim.token.accessToken
+  return isNew && accessToken.equals(row.token.accessToken)
+}
+
+/** Is it another refresh token, for the one that was presented and that the row still has? */
+function isSuccessor(row: Row, presented: Token, { refreshToken }: Token): boolean {
+  if (refreshToken === null || refreshToken === presented.refreshToken || presented.refreshToken === null)
+    return false
+  return presented.refreshToken.equals(row.token.refreshToken) && !refreshToken.equals(presented.refreshToken)
+}
