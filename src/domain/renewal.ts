@@ -132,7 +132,7 @@ function isReplaced(before: Token, { refreshToken }: RenewedOutcome): boolean {
   return refreshToken !== null && !refreshToken.equals(before.refreshToken)
 }
 
-/** Each request to the provider belongs to one claim, and each claim to one event. */
+/** By its fence the end of a claim is told with its beginning, and each request to the provider belongs to one claim. */
 function factsOf({ fence, claimedAt }: Claim) {
   return { fence, claimed_at: claimedAt.toISOString() }
 }

@@ -52,7 +52,12 @@ describe('a client', () => {
       }),
     )
     expect(paused).toEqual(['client_refused', null, null, null])
-    expect(await storage.events(ann)).toEqual(['token.created', 'renewal.failed', 'client.paused'])
+    expect(await storage.events(ann)).toEqual([
+      'token.created',
+      'renewal.claimed',
+      'renewal.failed',
+      'client.paused',
+    ])
   })
 
   test('is used again after a success', async () => {

@@ -51,7 +51,7 @@ describe('what came of a renewal', () => {
     expect(token).toMatchObject({ status: 'active', version: 2, leaseUntil: null, fence: 1 })
     expect(token.expiresAt).toEqual(new Date(claim.claimedAt.getTime() + 3_600_000))
     expect(await accessOf()).toBe('access-2')
-    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.succeeded'])
+    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.claimed', 'renewal.succeeded'])
   })
 
   test('takes no good token away where it failed', async () => {
@@ -114,7 +114,12 @@ describe('an answer that comes too late is recorded and dropped', () => {
     expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
     expect(await storage.database.query('select id from tokens')).toEqual([])
     expect(await storage.database.query('select digest from refresh_tokens')).toEqual([])
-    expect(await storage.events(ID)).toEqual(['token.created', 'token.deleted', 'renewal.dropped'])
+    expect(await storage.events(ID)).toEqual([
+      'token.created',
+      'renewal.claimed',
+      'token.deleted',
+      'renewal.dropped',
+    ])
   })
 
   test('after a take-over, whose lease goes on', async () => {
@@ -198,7 +203,7 @@ describe('a commit whose answer was lost', () => {
     const first = await replica.settle(claim, outcome)
     const second = await replica.settle(claim, outcome)
     expect(second).toMatchObject({ version: first?.version, status: first?.status })
-    expect(await storage.events(ID)).toEqual(['token.created', event])
+    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.claimed', event])
   })
 
   test('is known again though a save has come in between', async () => {
@@ -207,7 +212,12 @@ describe('a commit whose answer was lost', () => {
     await replica.save({ ...TOKEN, accessToken: 'access-3', expiresInSeconds: 7200 })
     expect(await replica.settle(claim, renewed('access-2'))).not.toBeNull()
     expect(await accessOf()).toBe('access-3')
-    expect(await storage.events(ID)).toEqual(['token.created', 'renewal.succeeded', 'token.updated'])
+    expect(await storage.events(ID)).toEqual([
+      'token.created',
+      'renewal.claimed',
+      'renewal.succeeded',
+      'token.updated',
+    ])
   })
 })
 

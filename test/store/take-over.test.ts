@@ -37,15 +37,16 @@ describe('a claim that was cut off', () => {
     const lost = await (await storage.replica('pod-1')).claim(id)
     await storage.age(id, 26)
     const claim = await (await storage.replica('pod-2')).claim(id)
-    const [event] = await storage.database.query<{ type: string; facts: unknown }>(
-      `select type, facts from events where token_id = $1 and type like 'renewal.%'`,
+    const events = await storage.database.query<{ type: string; facts: unknown }>(
+      `select type, facts from events where token_id = $1 and type like 'renewal.%' order by id`,
       [id],
     )
     const since = new Date((lost?.claimedAt.getTime() ?? 0) - 26_000)
-    expect(event).toEqual({
-      type: 'renewal.taken_over',
-      facts: { from: 'pod-1', fence: 1, claimed_at: since.toISOString() },
-    })
+    expect(events).toEqual([
+      { type: 'renewal.claimed', facts: { by: 'pod-1', fence: 1 } },
+      { type: 'renewal.taken_over', facts: { from: 'pod-1', fence: 1, claimed_at: since.toISOString() } },
+      { type: 'renewal.claimed', facts: { by: 'pod-2', fence: 2 } },
+    ])
     expect(claim).toMatchObject({ fence: 2, token: { lostAt: since } })
   })
 
