@@ -33,6 +33,7 @@ beforeEach(async () => {
   await storage.database.query('delete from tokens')
   await storage.database.query('delete from clients')
   await storage.database.query('delete from events')
+  await storage.database.query('delete from spent_renewals')
 })
 
 const claimDue = async (limit = 10, terms = TERMS, { store } = replica) =>
