@@ -4,7 +4,7 @@ import { openFaultWorld, upTo } from '../support/fault-world.ts'
 import { partOf } from '../support/figures.ts'
 
 const KILLS = Number(process.env['FAULT_KILLS'] ?? 8)
-const TIMEOUT_MS = 120_000 + KILLS * 10_000
+const TIMEOUT_MS = 300_000 + KILLS * 10_000
 
 /** So many times a replica chosen by chance; resolves with the renewals that were in flight in them. */
 async function killReplicas(world: FaultWorld): Promise<number> {

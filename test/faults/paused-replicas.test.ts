@@ -34,5 +34,5 @@ test(
       `${PAUSES} pauses with ${inFlight} renewals in flight, ${world.provider.log.length} requests`,
     )
   },
-  120_000 + PAUSES * 5_000,
+  300_000 + PAUSES * 5_000,
 )

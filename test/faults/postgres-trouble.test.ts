@@ -7,7 +7,7 @@ import { TcpProxy } from '../support/tcp-proxy.ts'
 const ROUNDS = Number(process.env['FAULT_BACKEND_ROUNDS'] ?? 25)
 const RESTARTS = Number(process.env['FAULT_RESTARTS'] ?? 2)
 const AWAY_SECONDS = Number(process.env['FAULT_AWAY_SECONDS'] ?? 10)
-const TIMEOUT_MS = 180_000 + ROUNDS * 1_000 + RESTARTS * 15_000 + AWAY_SECONDS * 1_000
+const TIMEOUT_MS = 300_000 + ROUNDS * 1_000 + RESTARTS * 15_000 + AWAY_SECONDS * 1_000
 
 /** A strict provider: nothing that is presented twice is forgiven. */
 const STRICT = {

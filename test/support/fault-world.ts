@@ -79,7 +79,7 @@ export class FaultWorld {
       where lease_until is not null or (status <> 'reauth_required' and expires_at < now() + interval '1 hour')`
     await expect
       .poll(() => this.database.query(restless).catch(() => 'away'), {
-        timeout: this.#lifetimeSeconds * 2_000 + 60_000,
+        timeout: this.#lifetimeSeconds * 2_000 + 120_000,
         interval: 200,
       })
       .toEqual([{ count: 0 }])
