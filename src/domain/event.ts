@@ -8,6 +8,7 @@ export interface Event {
     | 'token.absorbed'
     | 'token.deleted'
     | 'save.stale'
+    | 'renewal.claimed'
     | 'renewal.succeeded'
     | 'renewal.failed'
     | 'renewal.dropped'

@@ -83,11 +83,14 @@ async function claimWhere(
         from tokens where provider = of_provider and ${which}
       ) as found
       order by due_at limit ${limit}
-    ), taken_over as (
+    ), told as (
       insert into events (namespace_id, id, token_id, type, at, actor, facts)
-      select namespace_id, ${uuidV7}, id, 'renewal.taken_over', clock_timestamp(), ${REFRESHER},
-        jsonb_build_object('from', former_owner, 'fence', former_fence, 'claimed_at', ${isoTime(sql`former_claim`)})
-      from claimable where cut_off
+      select namespace_id, ${uuidV7}, id, type, clock_timestamp(), ${REFRESHER}, facts
+      from claimable cross join lateral (values
+        ('renewal.taken_over', cut_off, jsonb_build_object(
+          'from', former_owner, 'fence', former_fence, 'claimed_at', ${isoTime(sql`former_claim`)})),
+        ('renewal.claimed', true, jsonb_build_object('by', ${owner}::text, 'fence', former_fence + 1))
+      ) as story (type, happened, facts) where happened
     )
     update tokens set
       fence = fence + 1,

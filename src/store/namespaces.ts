@@ -59,6 +59,7 @@ export async function deleteNamespace(db: Db, id: string): Promise<void> {
       'exchanges',
       'events',
       'clients',
+      'spentRenewals',
     ] as const) {
       await trx.deleteFrom(table).where('namespaceId', '=', id).execute()
     }

@@ -11,6 +11,7 @@ import { holdNamespace } from './namespaces.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
+import { leaveRenewals, takeUpRenewals } from './spent-renewals.ts'
 import { sqlState } from './storage-faults.ts'
 import { changedColumns, keysFor, toToken, userKey } from './token-rows.ts'
 
@@ -191,6 +192,7 @@ async function write(trx: Transaction<Schema>, token: Token, replaces: Token | n
       .values(columns as Schema['tokens'] & typeof columns)
       .execute()
   } else {
+    if (columns.refreshDigest) await leaveRenewals(trx, token)
     await trx
       .updateTable('tokens')
       .set(columns)
@@ -198,7 +200,10 @@ async function write(trx: Transaction<Schema>, token: Token, replaces: Token | n
       .where('id', '=', token.id)
       .execute()
   }
-  if (columns.refreshDigest) await keepRefreshDigest(trx, token, columns.refreshDigest)
+  if (columns.refreshDigest) {
+    await keepRefreshDigest(trx, token, columns.refreshDigest)
+    await takeUpRenewals(trx, token, columns.refreshDigest)
+  }
 }
 
 /** A digest that belongs to another token is a unique violation: a race, and the next try sees its owner. */

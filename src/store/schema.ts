@@ -11,6 +11,7 @@ export interface Schema {
   dataKeys: DataKeysTable
   tokens: TokensTable
   refreshTokens: { namespaceId: string; digest: Buffer; tokenId: string }
+  spentRenewals: { namespaceId: string; digest: Buffer; renewals: Date[]; leftAt: Generated<Date> }
   events: EventsTable
   apiKeys: ApiKeysTable
   clients: ClientsTable

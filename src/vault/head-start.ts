@@ -2,9 +2,14 @@ import type { Clock } from '../domain/clock.ts'
 
 /**
  * When the storage comes back, those who have answers in hand store them first: only after this time does anybody take
- * over a lease that ran out meanwhile. Of the time before its own start a replica knows nothing.
+ * over a lease that ran out meanwhile.
  */
 const HEAD_START_MS = 4_000
+/**
+ * Of the time before its own start a replica knows nothing. Enough for those who find the storage the next time they
+ * try; no more, since replicas that are restarted time and again must take over from each other nevertheless.
+ */
+const START_MS = 1_500
 
 export interface HeadStart {
   /** Notes when the storage fails. */
@@ -13,16 +18,16 @@ export interface HeadStart {
 }
 
 export function createHeadStart(clock: Clock): HeadStart {
-  let troubledMs = clock.monotonicMs()
+  let overAtMs = clock.monotonicMs() + START_MS
   return {
     async watch(work) {
       try {
         return await work
       } catch (error) {
-        troubledMs = clock.monotonicMs()
+        overAtMs = clock.monotonicMs() + HEAD_START_MS
         throw error
       }
     },
-    isOver: () => clock.monotonicMs() - troubledMs >= HEAD_START_MS,
+    isOver: () => clock.monotonicMs() >= overAtMs,
   }
 }

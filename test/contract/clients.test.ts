@@ -49,7 +49,12 @@ describe.each(STORAGES)('clients in %s', (_name, open) => {
         }),
       )
       expect(paused).toEqual(['client_refused', null, null, null])
-      expect(await the.storage.events(ann)).toEqual(['token.created', 'renewal.failed', 'client.paused'])
+      expect(await the.storage.events(ann)).toEqual([
+        'token.created',
+        'renewal.claimed',
+        'renewal.failed',
+        'client.paused',
+      ])
     })
 
     test('is used again after a success', async () => {

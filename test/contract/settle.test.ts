@@ -42,7 +42,7 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       expect(token).toMatchObject({ status: 'active', version: 2, leaseUntil: null, fence: 1 })
       expect(token.expiresAt).toEqual(new Date(claim.claimedAt.getTime() + 3_600_000))
       expect(await accessOf()).toBe('access-2')
-      expect(await the.storage.events(ID)).toEqual(['token.created', 'renewal.succeeded'])
+      expect(await the.storage.events(ID)).toEqual(['token.created', 'renewal.claimed', 'renewal.succeeded'])
     })
 
     test('takes no good token away where it failed', async () => {
@@ -104,7 +104,12 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       await the.replica.store.delete({ namespaceId: the.storage.namespaceId, id: ID }, event, 'any')
       expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
       expect(await the.replica.store.get({ namespaceId: the.storage.namespaceId, id: ID })).toBeNull()
-      expect(await the.storage.events(ID)).toEqual(['token.created', 'token.deleted', 'renewal.dropped'])
+      expect(await the.storage.events(ID)).toEqual([
+        'token.created',
+        'renewal.claimed',
+        'token.deleted',
+        'renewal.dropped',
+      ])
     })
 
     test('after a delete and a save with the same id, though that token has been claimed as often', async () => {
@@ -207,7 +212,7 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       const first = await the.replica.settle(claim, outcome)
       const second = await the.replica.settle(claim, outcome)
       expect(second).toMatchObject({ version: first?.version, status: first?.status })
-      expect(await the.storage.events(ID)).toEqual(['token.created', event])
+      expect(await the.storage.events(ID)).toEqual(['token.created', 'renewal.claimed', event])
     })
 
     test('is known again though a save has come in between', async () => {
@@ -216,7 +221,12 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       await the.replica.save({ ...TOKEN, accessToken: 'access-3', expiresInSeconds: 7200 })
       expect(await the.replica.settle(claim, renewed('access-2'))).not.toBeNull()
       expect(await accessOf()).toBe('access-3')
-      expect(await the.storage.events(ID)).toEqual(['token.created', 'renewal.succeeded', 'token.updated'])
+      expect(await the.storage.events(ID)).toEqual([
+        'token.created',
+        'renewal.claimed',
+        'renewal.succeeded',
+        'token.updated',
+      ])
     })
   })
 

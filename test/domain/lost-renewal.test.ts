@@ -19,7 +19,8 @@ describe('the lease and the gate', () => {
     ['a provider that does not rotate', { ...ACME, reuseGraceSeconds: 10 }, 25, 10],
     ['one that grants no reuse', rotating(0), 95, 45],
     ['one that grants too little to be of use', rotating(5), 95, 45],
-    ['one that grants less than a full lease', rotating(10), 5, 2.5],
+    ['one that grants little', rotating(6), 2, 1],
+    ['one that grants less than a full lease', rotating(60), 12, 6],
     ['one that grants more', rotating(1800), 95, 45],
   ])('of %s', (_whose, provider, leaseSeconds, gateSeconds) => {
     expect(renewalTerms(provider).leaseSeconds).toBe(leaseSeconds)

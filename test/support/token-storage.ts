@@ -105,7 +105,8 @@ export async function openStorage(): Promise<PostgresStorage> {
       return (await database.query<{ facts: unknown }>(last, [id, type]))[0]?.facts
     },
     async clear() {
-      for (const table of ['tokens', 'clients', 'events']) await database.query(`delete from ${table}`)
+      for (const table of ['tokens', 'clients', 'events', 'spent_renewals'])
+        await database.query(`delete from ${table}`)
     },
     async close() {
       await Promise.all(closing.map((close) => close()))

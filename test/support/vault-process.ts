@@ -112,13 +112,15 @@ function inherited(): NodeJS.ProcessEnv {
 
 async function untilReady(child: ChildProcess, url: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
+  let said = 'nothing'
   while (Date.now() < deadline) {
     if (hasEnded(child)) throw new Error(`it ended with ${String(child.exitCode ?? child.signalCode)}`)
     const answer = await fetch(`${url}/readyz`).catch(() => null)
     if (answer?.ok === true) return
+    said = (await answer?.text().catch(() => null)) ?? said
     await pause(50)
   }
-  throw new Error(`not ready after ${READY_WITHIN_MS} ms`)
+  throw new Error(`not ready after ${READY_WITHIN_MS} ms: ${said}`)
 }
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null

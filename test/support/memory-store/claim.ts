@@ -92,6 +92,8 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
     }
     record(memory, before, [{ type: 'renewal.taken_over', actor: REFRESHER, facts }])
   }
+  const facts = { by: owner, fence: before.fence + 1 }
+  record(memory, before, [{ type: 'renewal.claimed', actor: REFRESHER, facts }])
   const isDueBefore = before.refreshDueAt !== null && before.refreshDueAt < until
   const token: Token = {
     ...before,

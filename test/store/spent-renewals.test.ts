@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Replica, PostgresStorage } from '../support/token-storage.ts'
+import { openStorage, renewed } from '../support/token-storage.ts'
+
+const EXPIRED = {
+  clientId: 'client',
+  refreshToken: 'refresh-1',
+  accessToken: 'access-1',
+  expiresInSeconds: 0,
+}
+const DELETED = { type: 'token.deleted', actor: 'test' } as const
+const NO_FILTER = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
+
+let storage: PostgresStorage
+let replica: Replica
+
+beforeAll(async () => {
+  storage = await openStorage()
+  replica = await storage.replica()
+})
+afterAll(() => storage.close())
+beforeEach(async () => {
+  for (const table of ['tokens', 'spent_renewals']) await storage.database.query(`delete from ${table}`)
+})
+
+/** Renews it as often as the provider allows in ten minutes. */
+async function spend(id: string): Promise<void> {
+  for (let count = 0; count < 10; count += 1) {
+    const claim = await replica.claim(id, true)
+    if (claim === null) throw new Error(`claim ${count + 1} was refused`)
+    await replica.settle(claim, renewed(`access-${count}`))
+    await storage.database.query('update tokens set expires_at = now()')
+  }
+}
+
+const left = () => storage.database.query('select digest from spent_renewals')
+
+describe('the renewals of a refresh token count on', () => {
+  test.each([
+    [
+      'deleted',
+      (id: string) => replica.store.delete({ namespaceId: storage.namespaceId, id }, DELETED, 'any'),
+    ],
+    ['deleted with others', () => replica.store.deleteMany(storage.namespaceId, NO_FILTER, DELETED)],
+    ['revoked', async (id: string) => replica.store.deleteUntouched(await replica.read(id), DELETED)],
+  ])('when its token is %s and it is saved again', async (_how, remove) => {
+    const { id } = await replica.save(EXPIRED)
+    await spend(id)
+    await remove(id)
+    const again = await replica.save(EXPIRED)
+    expect(again.id).not.toBe(id)
+    expect(await replica.claim(again.id, true)).toBeNull()
+    await storage.age(again.id, 601)
+    expect(await replica.claim(again.id, true)).not.toBeNull()
+    expect(await left()).toEqual([])
+  })
+
+  test('when its token comes back to it from another one, which has renewals of its own', async () => {
+    const { id } = await replica.save(EXPIRED)
+    await spend(id)
+    await replica.save({ ...EXPIRED, id, refreshToken: 'refresh-2' })
+    await spend(id)
+    await storage.database.query(`update tokens set status = 'reauth_required'`)
+    await replica.save({ ...EXPIRED, id })
+    expect(await replica.read(id)).toMatchObject({ status: 'active' })
+    expect(await replica.claim(id, true)).toBeNull()
+  })
+})
+
+test('a token that was never renewed leaves nothing behind', async () => {
+  const { id } = await replica.save(EXPIRED)
+  await replica.store.delete({ namespaceId: storage.namespaceId, id }, DELETED, 'any')
+  expect(await left()).toEqual([])
+})
+
+test('what was left behind a day ago is swept away by the next save', async () => {
+  const { id } = await replica.save(EXPIRED)
+  await replica.claim(id, true)
+  await replica.store.delete({ namespaceId: storage.namespaceId, id }, DELETED, 'any')
+  expect(await left()).toHaveLength(1)
+  await storage.database.query(`update spent_renewals set left_at = now() - interval '25 hours'`)
+  await replica.save({ ...EXPIRED, refreshToken: 'refresh-2' })
+  expect(await left()).toEqual([])
+})
