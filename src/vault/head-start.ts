@@ -2,9 +2,9 @@ import type { Clock } from '../domain/clock.ts'
 
 /**
  * When the storage comes back, those who have answers in hand store them first: only after this time does anybody take
- * over a lease that ran out meanwhile.
+ * over a lease that ran out meanwhile. An attempt to store may have waited 10 s for a connection before it is made anew.
  */
-const HEAD_START_MS = 4_000
+const HEAD_START_MS = 12_000
 /**
  * Of the time before its own start a replica knows nothing. Enough for those who find the storage the next time they
  * try; no more, since replicas that are restarted time and again must take over from each other nevertheless.
