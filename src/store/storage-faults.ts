@@ -5,7 +5,17 @@ const RETRY_AFTER_SECONDS = 2
 
 /** SQLSTATE classes and codes that say: not now. Anything else is a fault of ours. */
 const PASSING_CLASSES = ['08', '53', '57', '58']
-const PASSING_CODES = new Set(['25006', '28000', '28P01', '3D000', '40001', '40P01', '55P03'])
+const PASSING_CODES = new Set([
+  '25006',
+  '42501',
+  '28000',
+  '28P01',
+  '3D000',
+  '40001',
+  '40P01',
+  '55P03',
+  'XX000',
+])
 
 /** The same methods, with each error that is not the caller's turned into the VaultError `storage_unavailable`. */
 export function guardStorage<Store extends object>(store: Store): Store {
