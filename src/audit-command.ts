@@ -32,6 +32,7 @@ const FAULTS: Record<AuditFault['kind'], string> = {
   missing: 'lines before it are missing',
   repeated: 'it comes a second time, or too late',
   no_beginning: 'the beginning of its chain is missing',
+  changed_key: 'it was made with another master key than the line before, without a start in between',
   unknown_key: 'it was made with a master key that TOKEN_VAULT_MASTER_KEYS does not hold',
   no_lines: 'it holds no line of the audit log',
 }
@@ -53,12 +54,13 @@ async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Pr
   return true
 }
 
-function described({ begin, end }: AuditChain): string {
+function described({ begin, end, keys }: AuditChain): string {
   const beginning =
     begin.seq === 0
       ? 'begins with line 1'
       : `goes on from line ${begin.seq} of an earlier file that was not given, mac ${begin.mac}`
-  return `chain ${end.chain} ${beginning}, ends with line ${end.seq}, mac ${end.mac}`
+  const made = keys.map(({ id, from }) => `${id} from line ${from}`).join(', ')
+  return `chain ${end.chain} ${beginning}, ends with line ${end.seq}, mac ${end.mac}, master keys: ${made}`
 }
 
 async function read(verifier: AuditVerifier, file: string): Promise<AuditFault | null> {

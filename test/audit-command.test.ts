@@ -70,7 +70,9 @@ test('verify says of a file what it holds, and where it was altered, with exit c
 
   const good = await audit(['verify', file])
   expect(good.output).toMatch(/^OK 6 good lines in 1 chains, 0 other lines\n/)
-  expect(good.output).toMatch(/\n {3}chain \S+ begins with line 1, ends with line 6, mac \S+\n$/)
+  expect(good.output).toMatch(
+    /\n {3}chain \S+ begins with line 1, ends with line 6, mac \S+, master keys: \S+ from line 1\n$/,
+  )
   expect(good.code).toBe(0)
   const lines = readFileSync(file, 'utf8').split('\n')
   writeFileSync(file, lines.with(2, (lines[2] ?? '').replace('"ok"', '"no"')).join('\n'))

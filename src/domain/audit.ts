@@ -31,6 +31,8 @@ export interface AuditEntry {
   action: AuditAction
   /** The token that it is about. */
   tokenId?: string
+  /** The token that became part of it, and is gone. */
+  absorbed?: string
   /** The API key that it is about. */
   keyId?: string
   /** How many tokens a change was about. */

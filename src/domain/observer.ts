@@ -1,5 +1,5 @@
 import type { ClientPause } from './client.ts'
-import type { TokenRef } from './token.ts'
+import type { Actor, TokenRef } from './token.ts'
 
 /** Who is told of what the vault does by itself. Its methods never throw. */
 export interface Observer {
@@ -47,6 +47,8 @@ export interface RequestObserver {
 export interface ExchangeObserver {
   /** `outcome` is the kind of the provider's outcome. */
   exchangeSettled(exchange: { namespaceId: string; provider: string; outcome: string; ms: number }): void
+  /** It came to its token after its caller was told that it takes too long. */
+  exchangeEndedLate(exchange: { ref: TokenRef; actor: Actor }): void
   /** An answer is in hand and the storage does not take it: it is tried again. */
   exchangeNotStored(namespaceId: string, error: unknown): void
 }

@@ -14,7 +14,9 @@ export interface Showing {
 }
 
 /** A line of the audit log, without what all lines of a request have in common. */
-export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'count' | 'disclosed'> & { brake?: Brake }
+export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'absorbed' | 'count' | 'disclosed'> & {
+  brake?: Brake
+}
 
 /**
  * What the audit log is to hear of a request. Nothing else in http may reveal a secret: what the ledger gives

@@ -37,6 +37,7 @@ export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
     actor: entry.actor,
     action: entry.action,
     token_id: entry.tokenId,
+    absorbed: entry.absorbed,
     key_id: entry.keyId,
     count: entry.count,
     rotated: entry.rotated && {

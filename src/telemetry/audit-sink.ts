@@ -9,8 +9,10 @@ import { readLine } from './audit-line.ts'
 
 /** What stands at the end of a place that is written to. */
 interface Tail {
-  /** Where its last whole line leaves the chain; null where there is none. */
+  /** Where its last whole line leaves the chain; null where there is none, or nobody can tell. */
   last: Position | null
+  /** What was written before may stand there or not: a stream cannot be read. */
+  unknown: boolean
   /** The last line has no end: a crash, or a full disk, has cut it off. */
   torn: boolean
 }
@@ -76,17 +78,18 @@ const LINE_FEED = 0x0a
 
 /** Of the last lines, the last whole one of the audit log. */
 async function readTail(handle: FileHandle, stats: Stats): Promise<Tail> {
-  if (!stats.isFile() || stats.size === 0) return { last: null, torn: false }
+  const unknown = !stats.isFile()
+  if (unknown || stats.size === 0) return { last: null, unknown, torn: false }
   const length = Math.min(stats.size, MOST_TAIL_BYTES)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, stats.size - length)
   const torn = buffer[bytesRead - 1] !== LINE_FEED
   for (let end = torn ? bytesRead : bytesRead - 1; end > 0;) {
     const start = buffer.lastIndexOf(LINE_FEED, end - 1) + 1
     const line = readLine(buffer.subarray(start, end))
-    if (line !== null) return { last: { chain: line.chain, seq: line.seq, mac: line.mac }, torn }
+    if (line !== null) return { last: { chain: line.chain, seq: line.seq, mac: line.mac }, unknown, torn }
     end = start - 1
   }
-  return { last: null, torn }
+  return { last: null, unknown, torn }
 }
 
 const writeSome = promisify(write)
@@ -104,7 +107,7 @@ export function createStreamSink(descriptor: number): AuditSink {
     open() {
       const torn = wasOpen
       wasOpen = true
-      return Promise.resolve({ last: null, torn })
+      return Promise.resolve({ last: null, unknown: true, torn })
     },
     isGone: () => Promise.resolve(false),
     async write(lines) {

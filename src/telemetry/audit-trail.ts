@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { AuditKeys } from './audit-keys.ts'
@@ -10,6 +11,8 @@ export interface AuditTrailParts {
   sink: AuditSink
   keys: AuditKeys
   now: () => Date
+  /** A write that takes longer has failed for those who wait for it. */
+  mostWriteMs?: number
 }
 
 interface Waiting {
@@ -19,26 +22,36 @@ interface Waiting {
 }
 
 const RETRY_AFTER_SECONDS = 2
+/** Longer than a stream waits for its reader. */
+const MOST_WRITE_MS = 6_000
 
 /**
  * One line an entry, each bound to the one before. What comes in one turn of the event loop, or while a write is
  * under way, is written at once. After a write that failed, the next one finds out what stands there and goes on
  * from it.
  */
-export function createAuditTrail({ sink, keys, now }: AuditTrailParts): AuditTrail {
+export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
+  const { sink, keys, now, mostWriteMs = MOST_WRITE_MS } = parts
   /** Where the last write ended; kept through a failure, so that a new file goes on from it. */
   let position: Position | null = null
   let isOpen = false
   let waiting: Waiting[] = []
+  const writing = createTimeLimit(mostWriteMs)
   let running: Promise<void> | null = null
 
   /** The line that begins a chain, or goes on with it: after a start, a failure, or in a new file. */
   const opening = async (lines: LineWriter, before: Position | null): Promise<void> => {
-    const { last, torn } = await sink.open()
-    lines.continue(last ?? before ?? { chain: randomUUID(), seq: 0, mac: '' })
+    const { last, unknown, torn } = await sink.open()
+    const begun = unknown ? null : before
+    const isBehind = last !== null && (begun === null || isSameOrLater(last, begun))
+    // What was written is known better than what is found: lines that are gone from there are missed by verify.
+    lines.continue(isBehind ? last : (begun ?? { chain: randomUUID(), seq: 0, mac: '' }))
     if (torn) lines.end()
-    const previous = last === null ? before?.mac : undefined
-    lines.add({ action: OPENED, previous, outcome: torn ? TORN : 'ok' })
+    lines.add({
+      action: OPENED,
+      previous: isBehind ? undefined : begun?.mac,
+      outcome: torn ? TORN : 'ok',
+    })
   }
 
   const write = async (entries: readonly AuditEntry[]): Promise<void> => {
@@ -57,7 +70,7 @@ export function createAuditTrail({ sink, keys, now }: AuditTrailParts): AuditTra
       const batch = waiting
       waiting = []
       try {
-        await write(batch.flatMap(({ entries }) => entries))
+        await writing.run(() => write(batch.flatMap(({ entries }) => entries)))
         for (const { resolve } of batch) resolve()
       } catch (error) {
         isOpen = false
@@ -75,9 +88,36 @@ export function createAuditTrail({ sink, keys, now }: AuditTrailParts): AuditTra
       }),
     async close() {
       await running
-      await sink.close()
+      if (!writing.isStuck()) await sink.close()
     },
   }
+}
+
+/** Runs one work at a time. What has not ended in time has failed, and holds the place until it ends. */
+function createTimeLimit(mostMs: number) {
+  let isStuck = false
+  return {
+    isStuck: () => isStuck,
+    async run(work: () => Promise<void>): Promise<void> {
+      if (isStuck) throw new Error('an earlier write has not ended')
+      isStuck = true
+      const working = work().finally(() => {
+        isStuck = false
+      })
+      const done = new AbortController()
+      const late = sleep(mostMs, 'late', { signal: done.signal, ref: false }).catch(() => null)
+      const ended = await Promise.race([working, late]).finally(() => {
+        done.abort()
+      })
+      if (ended !== 'late') return
+      throw new Error('the write has not ended in time')
+    },
+  }
+}
+
+/** Of the same chain, and nothing of it is gone. */
+function isSameOrLater(found: Position, before: Position): boolean {
+  return found.chain === before.chain && found.seq >= before.seq
 }
 
 function unwritable(cause: unknown): VaultError {

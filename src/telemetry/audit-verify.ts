@@ -5,10 +5,18 @@ import { looksLikeAudit, OPENED, readLine, TORN } from './audit-line.ts'
 /**
  * `unreadable`: no whole line, or no JSON; `edited`: the mac is of another text; `missing`: lines before it are
  * gone; `repeated`: it or a later one of its chain came before; `no_beginning`: the first line of its chain is
- * gone; `unknown_key`: made with a master key that was not given; `no_lines`: a file that holds none.
+ * gone; `unknown_key`: made with a master key that was not given; `changed_key`: with another one than the line before,
+ * though no start stands between them; `no_lines`: a file that holds none.
  */
 export type AuditFaultKind =
-  'unreadable' | 'edited' | 'missing' | 'repeated' | 'no_beginning' | 'unknown_key' | 'no_lines'
+  | 'unreadable'
+  | 'edited'
+  | 'missing'
+  | 'repeated'
+  | 'no_beginning'
+  | 'unknown_key'
+  | 'changed_key'
+  | 'no_lines'
 
 export interface AuditFault {
   kind: AuditFaultKind
@@ -21,6 +29,8 @@ export interface AuditChain {
   /** The number before its first line, 0 at its true beginning; the mac is of the last line of an earlier file. */
   begin: Position
   end: Position
+  /** The master keys that its lines were made with, in their order, each from the line of this number on. */
+  keys: { id: string; from: number }[]
 }
 
 /** Reads audit logs line by line, in the order of their writing, with no more memory than their chains need. */
@@ -74,9 +84,13 @@ export class AuditVerifier {
     const mac = this.#keys.mac(line.key, before.mac, line.body)
     if (mac === null) return 'unknown_key'
     if (mac !== line.mac) return 'edited'
+    const keys = chain?.keys ?? []
+    const isSameKey = keys.at(-1)?.id === line.key
+    if (!isSameKey && line.action !== OPENED) return 'changed_key'
     this.#lines += 1
     const end = { chain: line.chain, seq: line.seq, mac }
-    this.#chains.set(line.chain, { begin: chain?.begin ?? before, end })
+    if (!isSameKey) keys.push({ id: line.key, from: line.seq })
+    this.#chains.set(line.chain, { begin: chain?.begin ?? before, end, keys })
     return null
   }
 }

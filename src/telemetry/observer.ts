@@ -40,6 +40,12 @@ export function createObserver(
       else log.warn(line, 'exchange failed')
       metrics.exchanges.inc({ provider, outcome: codeOf(outcome) })
     },
+    exchangeEndedLate({ ref: { namespaceId, id: tokenId }, actor }) {
+      const entry = { namespaceId, actor, action: 'token.exchanged', tokenId, outcome: 'ok' } as const
+      audit.record([entry]).catch((error: unknown) => {
+        log.error({ token_id: tokenId, err: error }, 'an exchange is missing in the audit log')
+      })
+    },
     exchangeNotStored(namespaceId, error) {
       log.error({ namespace_id: namespaceId, err: error }, 'an exchange waits for the storage')
     },

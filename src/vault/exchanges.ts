@@ -1,6 +1,7 @@
 import type { Caller } from '../domain/caller.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
+import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import { fullLeaseSeconds } from '../domain/renewal.ts'
 import { atMost, MOST_WAIT_MS } from './at-most.ts'
@@ -22,7 +23,7 @@ export interface Exchanges {
 const PEER_POLL_MS = 50
 
 export function createExchanges(parts: ExchangeParts): Exchanges {
-  const { codes, providers, clock, policy } = parts
+  const { codes, providers, clock, policy, observer } = parts
   /** Callers of one code share one attempt. */
   const underWay = new Map<string, Promise<Exchanged>>()
   let closed = false
@@ -74,11 +75,11 @@ export function createExchanges(parts: ExchangeParts): Exchanges {
   return {
     async exchange(caller, order) {
       const provider = knownProvider(providers, order)
-      const exchanged = await atMost(clock, MOST_WAIT_MS, share({ caller, order, provider }))
+      const work = share({ caller, order, provider })
+      const exchanged = await atMost(clock, MOST_WAIT_MS, work)
       if (exchanged !== 'late') return exchanged
-      const detail =
-        'The provider has not answered in time. The exchange goes on: ask again with the same code.'
-      throw new VaultError('provider_unavailable', detail, { retryAfterSeconds: 1 })
+      tellOfLate(observer, caller, work)
+      throw tooLate()
     },
     async close() {
       closed = true
@@ -95,6 +96,19 @@ function knownProvider(providers: Providers, { provider: name, apiDomain }: Exch
   throw new VaultError('invalid_request', 'The provider is unknown.', {
     errors: [{ pointer: '/provider', detail: `is not configured; known are ${known.join(', ')}` }],
   })
+}
+
+/** Nobody waits for it any more: what the vault comes to have is told all the same. */
+function tellOfLate(observer: ExchangeObserver, { keyId: actor }: Caller, work: Promise<Exchanged>): void {
+  const tell = ({ token: ref }: Exchanged) => {
+    observer.exchangeEndedLate({ ref, actor })
+  }
+  work.then(tell, () => undefined)
+}
+
+function tooLate(): VaultError {
+  const detail = 'The provider has not answered in time. The exchange goes on: ask again with the same code.'
+  return new VaultError('provider_unavailable', detail, { retryAfterSeconds: 1 })
 }
 
 function stopping(): VaultError {

@@ -15,13 +15,16 @@ import { freshToken, refreshToken } from './fresh-token.ts'
 import { planSave } from './plan-save.ts'
 import { revokeToken } from './revoke-token.ts'
 
+export type Saved = Reading & { created: boolean; absorbedId: string | null }
+
 /** What callers can do with the tokens of their namespace. Every method may reject with a VaultError. */
 export interface Vault {
   /** With `minTtlSeconds` the access token has that much life left, or as much as can be had. */
   find(caller: Caller, partial: PartialToken, minTtlSeconds: number | null): Promise<Reading>
   get(caller: Caller, id: string, minTtlSeconds: number | null): Promise<Reading>
   list(caller: Caller, page: Page): Promise<Found>
-  save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Reading & { created: boolean }>
+  /** `absorbedId` is that of the token that became part of this one; null for none. */
+  save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Saved>
   delete(caller: Caller, id: string, ifVersion: IfVersion): Promise<void>
   /** Resolves with how many there were. */
   deleteMany(caller: Caller, filter: TokenFilter): Promise<number>
@@ -61,7 +64,12 @@ export function createVault(parts: VaultParts): Vault {
         save,
         planSave(parts, { caller, save, ifVersion }),
       )
-      return { token: plan.token, now, created: plan.replaces === null }
+      return {
+        token: plan.token,
+        now,
+        created: plan.replaces === null,
+        absorbedId: plan.absorbed?.id ?? null,
+      }
     },
     async delete({ namespaceId, keyId: actor }, id, ifVersion) {
       const deleted = await store.delete({ namespaceId, id }, { type: 'token.deleted', actor }, ifVersion)

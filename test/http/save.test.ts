@@ -192,6 +192,9 @@ describe('a save of what is stored', () => {
     expect((await vault.find({ refresh_token: 'r0' })).body.id).toBe(mine.id)
     expect((await vault.find({ refresh_token: 'r' })).body).toMatchObject({ id: mine.id, client_secret: 's' })
     expect(await eventsOf(mine.id)).toContainEqual({ type: 'token.absorbed', facts: { token_id: orphan.id } })
+    expect(vault.audit()).toContainEqual(
+      expect.objectContaining({ action: 'token.saved', token_id: mine.id, absorbed: orphan.id }),
+    )
   })
 })
 

@@ -37,7 +37,7 @@ beforeAll(async () => {
     list: () => Promise.resolve({ tokens: [token], now: NOON }),
     save: () => {
       saves += 1
-      return Promise.resolve({ ...reading, created: true })
+      return Promise.resolve({ ...reading, created: true, absorbedId: null })
     },
     refresh: () => Promise.resolve(reading),
     exchange: () => {

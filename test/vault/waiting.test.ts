@@ -26,3 +26,22 @@ test('a caller waits 15 s at most, while the renewal goes on and is kept', async
   expect((await world.accessToken(expired.id)).status).toBe(200)
   expect(world.requests).toBe(2)
 })
+
+test('an exchange that takes longer is answered 503, goes on, and the audit log names its token', async () => {
+  world.zoho.make(SLOW, 'exchange')
+  const code = {
+    provider: 'zoho',
+    client_id: world.zoho.client.id,
+    client_secret: world.zoho.client.secret,
+    grant_token: world.zoho.grant(),
+    api_domain: world.zoho.url,
+  }
+  const exchange = () => world.vault.call('POST', '/v1/tokens/exchange', code)
+  const late = await exchange()
+  expect([late.status, late.body.code]).toEqual([503, 'provider_unavailable'])
+  const lines = () => world.vault.audit().filter(({ action }) => action === 'token.exchanged')
+  await expect.poll(() => lines().map(({ outcome }) => outcome), { timeout: 10_000 }).toContain('ok')
+  const again = await exchange()
+  expect(again.status).toBe(200)
+  expect(lines()[1]).toMatchObject({ actor: 'bootstrap', token_id: again.body.id, outcome: 'ok' })
+})

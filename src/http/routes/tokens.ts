@@ -39,6 +39,8 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const caller = callerOf(request)
     const ifVersion = toIfVersion(request.headers['if-match'])
     const saved = await vault.save(caller, toSaveRequest(request.body), ifVersion)
+    const { token, absorbedId } = saved
+    if (absorbedId !== null) ledgerOf(request).note({ tokenId: token.id, absorbed: absorbedId })
     return placed(reply, saved).send(show(request, saved))
   })
 
