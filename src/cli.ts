@@ -5,7 +5,6 @@ import type { Logger } from 'pino'
 import { commandAudit } from './audit-command.ts'
 import { readArguments, USAGE } from './command-line.ts'
 import { commandKeys, commandNamespaces } from './commands.ts'
-import type { AuditEntry } from './domain/audit.ts'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
 import { examine } from './doctor.ts'
@@ -14,7 +13,7 @@ import { COMMAND_LINE } from './domain/token.ts'
 import { greeting } from './greeting.ts'
 import { commandImport } from './import-command.ts'
 import { prepareSchema, serve } from './main.ts'
-import { recordCommand } from './open-audit.ts'
+import { commandRecord } from './open-audit.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { stopSignal } from './signals.ts'
 import { migrate } from './store/migrate.ts'
@@ -47,8 +46,7 @@ async function run(): Promise<void> {
       return withDatabase(config, log, async (database, backing) => {
         await prepareSchema(database, backing)
         const carryOut = command === 'keys' ? commandKeys : commandNamespaces
-        const record = (entries: readonly AuditEntry[]) =>
-          recordCommand({ file: config.auditLog, masterKeys: backing.masterKeys }, entries)
+        const record = commandRecord(config, backing)
         await carryOut({ db: database.db, tell: console.log, record }, words)
       })
     case 'audit': {
@@ -60,11 +58,9 @@ async function run(): Promise<void> {
     case 'rotate-keys':
       return withDatabase(config, log, async (database, backing) => {
         await prepareSchema(database, backing)
-        const { masterKeys } = backing
-        const record = (entries: readonly AuditEntry[]) =>
-          recordCommand({ file: config.auditLog, masterKeys }, entries)
+        const record = commandRecord(config, backing)
         await record([])
-        await rotateKeys(database.db, masterKeys, process.stdout, {
+        await rotateKeys(database.db, backing.masterKeys, process.stdout, {
           dataKeys: words['data-keys'],
           record: (rotated) =>
             record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),

@@ -20,7 +20,7 @@ import { openZohoFile } from './import/zoho-file.ts'
 import { openZohoMysql } from './import/zoho-mysql.ts'
 import { openZohoSqlite } from './import/zoho-sqlite.ts'
 import { prepareSchema } from './main.ts'
-import { recordCommand } from './open-audit.ts'
+import { commandRecord } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
@@ -146,8 +146,7 @@ async function importSource(parts: Import): Promise<Counts> {
       progress.advance(1)
     },
   }
-  const record = (entries: readonly AuditEntry[]) =>
-    recordCommand({ file: config.auditLog, masterKeys: backing.masterKeys }, entries)
+  const record = commandRecord(config, backing)
   if (!words.dryRun) await record([])
   try {
     await importRows(importing, source.rows)

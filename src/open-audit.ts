@@ -29,10 +29,17 @@ const MOST_TRIES = 100
 const RETRY_MS = 100
 
 /**
- * What a command has to say. It has a file of its own beside the service's, which the service may be writing.
- * @throws StartupError where it cannot be written
+ * Writes what a command has to say; its promise rejects with a StartupError where that cannot be. Commands have a file
+ * of their own beside the service's, which the service may be writing.
  */
-export async function recordCommand(
+export function commandRecord(
+  { auditLog: file }: { auditLog: string | null },
+  { masterKeys }: Pick<AuditSettings, 'masterKeys'>,
+): (entries: readonly AuditEntry[]) => Promise<void> {
+  return (entries) => recordCommand({ file, masterKeys }, entries)
+}
+
+async function recordCommand(
   { file, masterKeys }: AuditSettings,
   entries: readonly AuditEntry[],
 ): Promise<void> {

@@ -41,18 +41,27 @@ const TIMEOUT_SECONDS = { never: 10, always: 45 }
 /** Fills in the defaults of an entry whose sites are known. */
 export function toSettings(entry: ProviderEntry, sites: Sites): ProviderSettings {
   const rotates = entry.rotates ?? 'never'
+  const timeoutSeconds = entry.timeout ?? TIMEOUT_SECONDS[rotates]
   return {
     name: entry.name,
     defaultLifetimeSeconds: entry.default_lifetime ?? 3600,
     rotates,
     reuseGraceSeconds: entry.reuse_grace ?? 0,
-    limit: entry.limit ? { count: entry.limit.count, windowSeconds: entry.limit.window } : null,
+    limit: entry.limit ? toLimit(entry.limit, timeoutSeconds) : null,
     minIntervalSeconds: entry.min_interval ?? 60,
-    timeoutSeconds: entry.timeout ?? TIMEOUT_SECONDS[rotates],
+    timeoutSeconds,
     clientAuth: entry.client_auth ?? 'body',
     privateNetwork: entry.private_network ?? false,
     sites,
   }
+}
+
+/**
+ * The window counts from claim to claim, and the provider's from request to request: one may be sent as late after its
+ * claim as a request may take, and the next at once.
+ */
+function toLimit({ count, window }: NonNullable<ProviderEntry['limit']>, timeoutSeconds: number) {
+  return { count, windowSeconds: window + timeoutSeconds }
 }
 
 /** A data centre with its endpoints, which lie at the same paths everywhere. */

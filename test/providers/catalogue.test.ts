@@ -49,9 +49,9 @@ describe('Zoho', () => {
   const zoho = providers.get('zoho')
   if (zoho === undefined) throw new Error('There is no zoho.')
 
-  test('allows 10 renewals in 10 minutes and does not rotate', () => {
+  test('allows 10 renewals in 10 minutes, and as long as a request may be late, and does not rotate', () => {
     expect(zoho).toMatchObject({
-      limit: { count: 10, windowSeconds: 600 },
+      limit: { count: 10, windowSeconds: 610 },
       rotates: 'never',
       clientAuth: 'body',
     })

@@ -61,7 +61,7 @@ describe('a provider of the file', () => {
       defaultLifetimeSeconds: 60,
       rotates: 'always',
       reuseGraceSeconds: 10,
-      limit: { count: 10, windowSeconds: 600 },
+      limit: { count: 10, windowSeconds: 620 },
       minIntervalSeconds: 5,
       timeoutSeconds: 20,
       clientAuth: 'basic',
