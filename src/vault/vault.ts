@@ -15,7 +15,7 @@ import { freshToken, refreshToken } from './fresh-token.ts'
 import { planSave } from './plan-save.ts'
 import { revokeToken } from './revoke-token.ts'
 
-export type Saved = Reading & { created: boolean; absorbedId: string | null }
+type Saved = Reading & { created: boolean; absorbedId: string | null }
 
 /** What callers can do with the tokens of their namespace. Every method may reject with a VaultError. */
 export interface Vault {
