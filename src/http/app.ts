@@ -125,7 +125,8 @@ function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
       { ...line, key_id: request.caller?.keyId ?? null },
       'answered',
     )
-    observer.answered({ method, route, code, ms })
+    const isKnown = !request.is404 && routeOptions.config.refusesMethod !== true
+    observer.answered({ method: isKnown ? method : null, route, code, ms })
     return Promise.resolve()
   })
 }
