@@ -26,4 +26,7 @@ test('the page to read and try the API brings everything that it needs', async (
   const page = await vault.call('GET', '/docs/')
   expect(page.status).toBe(200)
   expect(page.text).not.toMatch(/(src|href)="https?:/)
+  const policy = page.headers.get('content-security-policy')
+  expect(policy).toContain("default-src 'self'; ")
+  expect(policy).not.toContain('upgrade-insecure-requests')
 })
