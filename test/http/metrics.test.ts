@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { expect, test } from 'vitest'
 import { ROUTE_SCOPES } from '../../src/http/scopes.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 import { startVault } from '../support/vault.ts'
 import { useWorld } from '../support/renewal-world.ts'
 
@@ -81,6 +81,16 @@ test('a port of their own serves them and nothing else, and the one of the calle
   expect(metrics).toContain(`token_vault_brake_refusals_total{brake="request_rate"} ${refused.length}\n`)
   expect((await fetch(`${url}/v1/tokens`)).status).toBe(404)
   expect((await vault.call('GET', '/metrics')).status).toBe(404)
+  for (const request of [
+    rawRequest(['GET /%ff HTTP/1.1']),
+    rawRequest(['GET /metrics HTTP/1.1', 'Expect: x']),
+    'x\r\n\r\n',
+  ]) {
+    const { status, body, head } = parseRaw(await sendRaw(url, request))
+    expect([status, body['code']]).toEqual([400, 'invalid_request'])
+    expect(head).toMatch(/^x-request-id: /im)
+    expect(head).toMatch(/^cache-control: no-store/im)
+  }
   await vault.close()
   await expect(fetch(`${url}/metrics`)).rejects.toThrow()
 })
