@@ -166,7 +166,7 @@ describe('the list', () => {
     expect(idsOf((await list(`?cursor=${next_cursor}`)).tokens)).toEqual(['c'])
   })
 
-  test.each(['x', '!!', Buffer.from('a b').toString('base64url'), 'YQ==', '%F0%9F%98%80'])(
+  test.each(['!!', 'a b', 'YQ==', '%F0%9F%98%80', 'x'.repeat(129)])(
     'refuses the cursor %s that it did not give',
     async (cursor) => {
       const { code, errors } = await list(`?cursor=${cursor}`)

@@ -33,7 +33,6 @@ const CRITERIA: Record<string, (values: Values) => object> = {
 }
 
 const FILTERS = ['user_name', 'client_id', 'provider'] as const
-const cursor = (id: string) => Buffer.from(id).toString('base64url')
 
 /** Every verb on a token that a caller names by its values. */
 export const VERBS: Record<string, (values: Named) => Request> = {
@@ -76,7 +75,7 @@ export const VERBS: Record<string, (values: Named) => Request> = {
     ask('POST', '/v1/tokens/exchange', { provider, client_id, grant_token }),
   revoke: ({ id }) => ask('POST', `/v1/tokens/${id}/revoke`),
   delete: ({ id }) => ask('DELETE', `/v1/tokens/${id}`),
-  list: ({ id }) => ask('GET', `/v1/tokens?include=secrets&cursor=${cursor(id)}`),
+  list: ({ id }) => ask('GET', `/v1/tokens?include=secrets&cursor=${id}`),
   events: ({ id }) => ask('GET', `/v1/tokens/${id}/events`),
   'all events': () => ask('GET', '/v1/events?limit=20'),
   'list keys': () => ask('GET', '/v1/keys'),
