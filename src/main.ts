@@ -12,6 +12,7 @@ import type { Secret } from './domain/secret.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 import { createMetricsApp } from './http/metrics-app.ts'
+import { shareReadiness } from './http/shared-readiness.ts'
 import { openAudit } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import { openBacking } from './open-backing.ts'
@@ -128,6 +129,7 @@ async function compose(parts: Parts): Promise<Service> {
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
   const { key } = bootstrap
+  const checkWell = shareReadiness(() => checkReady(parts, checkKeys), clock)
   let stopping = false
   const app = await createApp({
     vault,
@@ -141,7 +143,7 @@ async function compose(parts: Parts): Promise<Service> {
     observer: createRequestObserver(metrics),
     async ready() {
       if (stopping) throw new Error('the service is stopping')
-      await checkReady(parts, checkKeys)
+      await checkWell()
     },
     metrics: config.metricsPort === null ? metrics.text : null,
     logger: log,

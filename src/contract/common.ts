@@ -23,6 +23,17 @@ const ID = '[A-Za-z0-9._:-]'
 export const Id = (options: Options = {}) => nullable({ pattern: `^${ID}{0,128}$`, ...options })
 export const IdParameter = Type.Object({ id: Type.String({ pattern: `^${ID}{1,128}$` }) })
 
+const ENTITY_TAG = '(?:W/)?"[ !#-~\\u0080-\\u00ff]*"'
+/** RFC 9110, section 13.1.1. */
+export const IfMatch = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({
+      pattern: `^(?:\\*|${ENTITY_TAG}(?:[ \\t]*,[ \\t]*${ENTITY_TAG})*)$`,
+      description: 'The ETag last seen, in its quotes; `*` for any.',
+    }),
+  ),
+})
+
 const DATE = '(?:19[7-9]\\d|[2-9]\\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])'
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?'
 const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)'

@@ -102,7 +102,7 @@ export const ListQuery = Type.Object(
   {
     ...filters,
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
-    cursor: Type.Optional(Text({ description: '`next_cursor` of the page before.' })),
+    cursor: Type.Optional(Id({ description: '`next_cursor` of the page before.' })),
     include: Type.Optional(
       Type.Unsafe<'secrets'>({
         type: 'string',

@@ -30,6 +30,7 @@ export interface ApiKeyStore {
   add(key: Omit<ApiKey, 'createdAt' | 'lastUsedAt'>, digest: Buffer, event: Event): Promise<ApiKey>
   /** Resolves with false where there is no such key. */
   remove(namespaceId: string, id: string, event: Event): Promise<boolean>
+  /** Notes its use, unless one was noted within the minute: by another replica, perhaps. */
   touch(namespaceId: string, id: string): Promise<void>
 }
 

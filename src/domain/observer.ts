@@ -37,8 +37,11 @@ export interface EndpointObserver {
 
 /** Who counts what callers ask for. Its methods never throw. */
 export interface RequestObserver {
-  /** `route` is the route's pattern, null where there is none; `code` is `ok`, or that of the problem. */
-  answered(request: { method: string; route: string | null; code: string; ms: number }): void
+  /**
+   * `route` is the route's pattern, null where there is none; `method` is null where the route has no such one; `code`
+   * is `ok`, or that of the problem.
+   */
+  answered(request: { method: string | null; route: string | null; code: string; ms: number }): void
   /** A brake refused something. */
   braked(brake: string): void
 }

@@ -1,8 +1,5 @@
-import sensible from '@fastify/sensible'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../domain/audit.ts'
 import type { Authenticator } from '../domain/authenticator.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -11,6 +8,7 @@ import type { ApiKeys } from '../vault/api-keys.ts'
 import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
 import type { History } from '../vault/history.ts'
 import type { Vault } from '../vault/vault.ts'
+import { createServer } from './create-server.ts'
 import { describeRoutes } from './openapi.ts'
 import { auditAnswers } from './plugins/audit.ts'
 import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
@@ -18,9 +16,7 @@ import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
-import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
 import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
-import { refuseRepeatedHeaders } from './plugins/single-headers.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -56,31 +52,18 @@ export interface AppOptions {
 const BODY_LIMIT_BYTES = 64 * 1024
 /** More than Node lets a request line hold: the schema judges an id and names it, not the router. */
 const MOST_PARAMETER_LENGTH = 64 * 1024
-const REQUEST_TIMEOUT_MS = 30_000
 
 /** The service over HTTP, for production and for tests. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const app = Fastify({
-    loggerInstance: options.logger,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-    genReqId: () => uuidv7(),
+  const app = await createServer(options.logger, {
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    // What comes in on a connection that is still open is served: Fastify's own refusal is no problem document.
-    return503OnClosing: false,
     routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
-    clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: answerMalformedPath,
     https: options.tls && httpsOptions(options.tls),
   })
   app.withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(compileValidator)
-  await app.register(sensible)
-  stampAnswers(app)
   closeConnections(app)
   tellAnswers(app, options.observer)
   parseJsonOnly(app)
-  answerProblems(app)
-  refuseRepeatedHeaders(app)
   refuseMalformedQuery(app)
   refuseUnwantedBodies(app)
   authenticateCallers(app, options.authenticator, createFailureDelay(options.clock))
@@ -107,14 +90,6 @@ function httpsOptions({ cert, key, clientCa }: NonNullable<AppOptions['tls']>) {
   }
 }
 
-/** No cache keeps an answer, and each one can be found in the log. */
-function stampAnswers(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.cacheControl('no-store').header('x-request-id', request.id)
-    return Promise.resolve()
-  })
-}
-
 /** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
 function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
   app.addHook('onResponse', async (request, reply) => {
@@ -125,7 +100,8 @@ function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
       { ...line, key_id: request.caller?.keyId ?? null },
       'answered',
     )
-    observer.answered({ method, route, code, ms })
+    const isKnown = !request.is404 && routeOptions.config.refusesMethod !== true
+    observer.answered({ method: isKnown ? method : null, route, code, ms })
     return Promise.resolve()
   })
 }

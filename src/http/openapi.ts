@@ -23,6 +23,8 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
+    // A vault that serves plain HTTP has no HTTPS to upgrade to: the page would come without its files.
+    transformStaticCSP: (policy) => policy.replace('upgrade-insecure-requests;', '').trim(),
     uiConfig: { persistAuthorization: false },
     theme: { title: 'Token vault' },
   })

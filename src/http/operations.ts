@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { IdParameter } from '../contract/common.ts'
+import { IdParameter, IfMatch } from '../contract/common.ts'
 import { EventPage, EventsQuery } from '../contract/events.ts'
 import { KeyBody, KeyList, NewKey } from '../contract/keys.ts'
 import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
@@ -31,10 +31,6 @@ function problems(...statuses: number[]) {
 
 const tokens = { tags: ['tokens'], querystring: NoQuery }
 const accessTokens = { tags: ['access tokens'], querystring: NoQuery }
-
-const IfMatch = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: 'The ETag last seen.' })),
-})
 
 export const findToken = {
   ...tokens,

@@ -53,6 +53,12 @@ export function createApiKeyStore(db: Db): ApiKeyStore {
         .set({ lastUsedAt: sql`now()` })
         .where('namespaceId', '=', namespaceId)
         .where('id', '=', id)
+        .where((where) =>
+          where.or([
+            where('lastUsedAt', 'is', null),
+            sql<boolean>`last_used_at < now() - interval '1 minute'`,
+          ]),
+        )
         .execute()
     },
   })

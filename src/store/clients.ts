@@ -65,12 +65,13 @@ export async function liftPause(db: Db, client: Client): Promise<void> {
 
 const MOST_DEATHS_KEPT = 1000
 
-/** By the primary key, and along tokens_client no further than the deaths ask for. */
+/** By the primary key, and along tokens_client no further than the deaths ask for. None where the namespace is gone. */
 export async function countDeath({ db, keyring }: Claimer, { token }: Claim): Promise<ClientDeaths> {
   const client = clientOf(token, await keyring.keysOf(token.namespaceId))
   const lately = sql`now() - ${DEATHS_WINDOW_SECONDS} * interval '1 second'`
   const { rows } = await sql<{ died: number }>`
-    insert into clients (namespace_id, digest, deaths) values (${client.namespaceId}, ${client.digest}, array[now()])
+    insert into clients (namespace_id, digest, deaths)
+    select id, ${client.digest}::bytea, array[now()] from namespaces where id = ${client.namespaceId} for key share
     on conflict (namespace_id, digest) do update set deaths = array(
       select at from unnest(clients.deaths) as at where at > ${lately} order by at desc limit ${MOST_DEATHS_KEPT}
     ) || now()

@@ -80,6 +80,7 @@ async function fail(
 ): Promise<void> {
   const { code, message: detail, facts } = failure
   await db.transaction().execute(async (trx) => {
+    if (!(await holdNamespace(trx, namespaceId))) return
     const place = sql`namespace_id = ${namespaceId} and digest = ${digest} and fence = ${fence}`
     const told = await sql`select from exchanges where ${place} and failure is not null`.execute(trx)
     if (told.rows.length > 0) return

@@ -8,7 +8,7 @@ import type { Db } from './database.ts'
 import { deleteMany, deleteToken, deleteUntouched } from './delete-tokens.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { findBy, getToken, listTokens } from './read-tokens.ts'
-import { recordEvents } from './record-events.ts'
+import { recordAlone } from './record-events.ts'
 import { saveToken } from './save-token.ts'
 import { settle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
@@ -35,7 +35,7 @@ export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenS
     save: (namespaceId, save, plan) => saveToken(saving, namespaceId, save, plan),
     delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),
     deleteUntouched: (token, event) => deleteUntouched(callers, token, event),
-    record: (ref, event) => recordEvents(callers, ref, [event]),
+    record: (ref, event) => recordAlone(callers, ref, event),
     deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
     touch: (ref) => touch(callers, ref),
     claimDue: (terms, options) => claimDue(claimer, terms, options),

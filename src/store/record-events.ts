@@ -1,6 +1,7 @@
 import type { Event } from '../domain/event.ts'
-import type { Db } from './database.ts'
 import { sql } from 'kysely'
+import type { Db } from './database.ts'
+import { holdNamespace } from './namespaces.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
 /** Where something happened: to a token, or to its namespace. */
@@ -26,4 +27,11 @@ export async function recordEvents(db: Db, { namespaceId, id }: Scene, events: E
       })),
     )
     .execute()
+}
+
+/** Writes what happened without a change beside it; where the namespace is gone, nothing is left behind in it. */
+export async function recordAlone(db: Db, scene: Scene, event: Event): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    if (await holdNamespace(trx, scene.namespaceId)) await recordEvents(trx, scene, [event])
+  })
 }

@@ -1,9 +1,10 @@
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
+import { UnreadableError } from '../domain/keyring.ts'
 
 /**
  * The service's log, JSON lines on standard output. Objects are logged by an allow-list of fields; of an error only
- * its name, its code and where it was thrown: what it says may hold a value, or SQL.
+ * its name, its code and where it was thrown, and which sealed value does not open: what it says may hold a value, or SQL.
  */
 export function createLogger(level: string, destination: DestinationStream = pino.destination(1)): Logger {
   const options = {
@@ -27,7 +28,12 @@ function describeError(error: unknown, depth = 0): Record<string, unknown> {
   return {
     name: error.name,
     ...code,
+    ...(error instanceof UnreadableError && { sealed: describeSealed(error) }),
     stack: frames.slice(0, MOST_FRAMES).map((line) => line.trim()),
     ...(cause !== undefined && depth < MOST_CAUSES && { cause: describeError(cause, depth + 1) }),
   }
+}
+
+function describeSealed({ keyId, place: { table, rowId, field } }: UnreadableError): Record<string, unknown> {
+  return { data_key_id: keyId, table, row_id: rowId, field }
 }

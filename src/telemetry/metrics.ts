@@ -52,9 +52,9 @@ export function createMetrics(): Metrics {
 export function createRequestObserver({ requests, requestSeconds, brakeRefusals }: Metrics): RequestObserver {
   return {
     answered({ method, route, code, ms }) {
-      const labels = { method, route: route ?? 'none' }
+      const labels = { method: method ?? 'other', route: route ?? 'none' }
       requests.inc({ ...labels, code })
-      requestSeconds.observe(labels, ms / 1000)
+      if (method !== null) requestSeconds.observe(labels, ms / 1000)
     },
     braked(brake) {
       brakeRefusals.inc({ brake })

@@ -5,6 +5,7 @@ import type { Authenticator } from '../domain/authenticator.ts'
 import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
+import { VaultError } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 
 export interface AuthenticatorParts {
@@ -14,43 +15,58 @@ export interface AuthenticatorParts {
   bootstrap: { key: Secret | null; namespaceId: string }
 }
 
-/** A revoked key is refused after this at the latest, on every replica. */
+/** For as long what was read of a key is enough to let it in. */
 const CACHE_MS = 3_000
+/** A revoked key is refused within 5 s, however long the storage took to say what it knew of it before. */
+const MOST_AGE_MS = 4_000
 const CACHED_KEYS = 10_000
 const USE_NOTED_EVERY_MS = 60_000
+const RETRY_AFTER_SECONDS = 2
 
-interface CachedKey {
-  reading: Promise<StoredApiKey | null>
+interface ReadKey {
+  stored: StoredApiKey
   startedMs: number
   /** Its use was noted since it was read. */
   isNoted: boolean
 }
 
-/** Stored keys, read again every few seconds, and the operator's own one. */
+/**
+ * Stored keys, read again every few seconds, and the operator's own one. What is known lets a key in; it is refused
+ * only by what is read for it, so that an unknown id takes as long as a wrong secret. Ids that are none are not kept:
+ * a crowd of them pushes out no key that is in use.
+ */
 export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorParts): Authenticator {
-  const known = new Map<string, CachedKey>()
-  /** Ids that are none, or not known yet, apart: a crowd of them pushes out no key that is in use. */
-  const strange = new Map<string, CachedKey>()
+  const known = new Map<string, ReadKey>()
+  const reading = new Map<string, Promise<ReadKey | null>>()
   const bootstrapCaller = callerOfBootstrap(bootstrap)
 
-  const readCached = (id: string): CachedKey => {
+  const read = async (id: string): Promise<ReadKey | null> => {
     const startedMs = clock.monotonicMs()
-    const isFresh = (cached: CachedKey | undefined) =>
-      cached !== undefined && startedMs - cached.startedMs < CACHE_MS
-    const cached = [known.get(id), strange.get(id)].find(isFresh)
-    if (cached !== undefined) return cached
-    const fresh = { reading: store.find(id), startedMs, isNoted: false }
-    known.delete(id)
-    keep(strange, id, fresh)
-    fresh.reading.then(
-      (stored) => {
-        if (stored === null) return
-        strange.delete(id)
-        keep(known, id, fresh)
-      },
-      () => strange.delete(id),
-    )
-    return fresh
+    const stored = await store.find(id)
+    const key = stored && { stored, startedMs, isNoted: false }
+    keep(known, id, key)
+    return key
+  }
+  const readOnce = (id: string): Promise<ReadKey | null> => {
+    const running = reading.get(id)
+    if (running !== undefined) return running
+    const started = read(id).finally(() => reading.delete(id))
+    reading.set(id, started)
+    return started
+  }
+  const isCurrent = (key: ReadKey | undefined): key is ReadKey =>
+    key !== undefined && clock.monotonicMs() - key.startedMs < CACHE_MS
+  const admit = (digest: Buffer, key: ReadKey | null): Caller | null => {
+    // Always a comparison, as of a wrong secret.
+    const matches = timingSafeEqual(digest, key?.stored.digest ?? randomBytes(digest.length))
+    if (key === null || !matches) return null
+    const ageMs = clock.monotonicMs() - key.startedMs
+    if (isExpired(key.stored, ageMs)) return null
+    if (ageMs >= MOST_AGE_MS) throw tooSlow()
+    if (!key.isNoted) noteUse(store, key.stored)
+    key.isNoted = true
+    const { id: keyId, namespaceId, scopes } = key.stored.apiKey
+    return { keyId, namespaceId, scopes: new Set(scopes) }
   }
 
   return {
@@ -60,26 +76,24 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
         return bootstrapCaller.caller
       const id = apiKeyId(key)
       if (id === null) return null
-      const cached = readCached(id)
-      const { startedMs } = cached
-      const stored = await cached.reading
-      // Always a comparison, so that an unknown id takes as long as a wrong secret.
-      const matches = timingSafeEqual(digest, stored?.digest ?? randomBytes(digest.length))
-      if (stored === null || !matches || isExpired(stored, clock.monotonicMs() - startedMs)) return null
-      if (!cached.isNoted) noteUse(store, stored)
-      cached.isNoted = true
-      const { id: keyId, namespaceId, scopes } = stored.apiKey
-      return { keyId, namespaceId, scopes: new Set(scopes) }
+      const cached = known.get(id)
+      return (isCurrent(cached) ? admit(digest, cached) : null) ?? admit(digest, await readOnce(id))
     },
   }
 }
 
 /** The latest last; of too many the eldest is forgotten. */
-function keep(cache: Map<string, CachedKey>, id: string, key: CachedKey): void {
+function keep(cache: Map<string, ReadKey>, id: string, key: ReadKey | null): void {
   cache.delete(id)
+  if (key === null) return
   cache.set(id, key)
   const [eldest] = cache.keys()
   if (cache.size > CACHED_KEYS && eldest !== undefined) cache.delete(eldest)
+}
+
+function tooSlow(): VaultError {
+  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
+  return new VaultError('storage_unavailable', 'The database answers too slowly just now. Try again.', facts)
 }
 
 function callerOfBootstrap({ key, namespaceId }: AuthenticatorParts['bootstrap']) {

@@ -44,8 +44,8 @@ describe.each([
       expect(answer).toMatchObject({ status: 503, body: { code: 'storage_unavailable' } })
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
     }
-    const ready = await call('GET', '/readyz')
-    expect(ready).toMatchObject({ status: 503, body: { code: 'storage_unavailable' } })
+    const ready = async () => (await call('GET', '/readyz')).body.code
+    await expect.poll(ready, soon).toBe('storage_unavailable')
     expect(await call('GET', '/healthz')).toMatchObject({ status: 200 })
     expect(await call('GET', '/openapi.json')).toMatchObject({ status: 200 })
     expect(world.requests).toBe(0)

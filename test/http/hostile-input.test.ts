@@ -256,6 +256,14 @@ describe('a request that no client should send', () => {
     expect(parseRaw(answer)).toMatchObject({ status: 400, body: { errors: [{ pointer }] } })
   })
 
+  test('with an expectation that nobody can meet is refused by name', async () => {
+    const answer = await sendRaw(vault.url, rawRequest(['GET /healthz HTTP/1.1', 'Expect: the unexpected']))
+    const { status, head, body } = parseRaw(answer)
+    expect([status, body['errors']]).toMatchObject([400, [{ pointer: '/expect' }]])
+    expect(head).toContain(`x-request-id: ${String(body['request_id'])}`)
+    expect(head).toContain('cache-control: no-store')
+  })
+
   test.each([
     ['two lengths', ['Content-Length: 20', 'Content-Length: 19']],
     ['a length and chunks', ['Content-Length: 20', 'Transfer-Encoding: chunked']],

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createApiKeyStore } from '../../src/store/api-key-store.ts'
+import { createDatabase } from '../../src/store/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'
@@ -101,9 +103,8 @@ describe('an API key', () => {
     expect(await statusWith(other)).toBe(401)
   })
 
-  test('notes its last use once a minute', async () => {
+  test('notes its last use once a minute, whichever replicas it is used at', async () => {
     const { key, id } = await makeKey(['tokens:list'])
-    await statusWith(key)
     const lastUsed = async () => {
       const [row] = await database.query<{ at: Date | null }>(
         'select last_used_at as at from api_keys where id = $1',
@@ -111,10 +112,20 @@ describe('an API key', () => {
       )
       return row?.at ?? null
     }
+    await Promise.all([statusWith(key), statusWith(key, replica)])
     expect(await within(5, async () => (await lastUsed()) !== null)).toBe(true)
     const first = await lastUsed()
-    await statusWith(key, replica)
+    const opened = createDatabase({ urls: [database.url], size: 1, name: 'test', onLost: () => undefined })
+    const store = createApiKeyStore(opened.db)
+    const namespaceId = (await store.find(id))?.apiKey.namespaceId ?? ''
+    await store.touch(namespaceId, id)
     expect(await lastUsed()).toEqual(first)
+    await database.query(`update api_keys set last_used_at = now() - interval '61 seconds' where id = $1`, [
+      id,
+    ])
+    await store.touch(namespaceId, id)
+    expect((await lastUsed())?.getTime()).toBeGreaterThan(first?.getTime() ?? NaN)
+    await opened.close()
   })
 })
 

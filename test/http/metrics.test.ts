@@ -1,4 +1,7 @@
+import { METHODS } from 'node:http'
 import { expect, test } from 'vitest'
+import { ROUTE_SCOPES } from '../../src/http/scopes.ts'
+import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 import { startVault } from '../support/vault.ts'
 import { useWorld } from '../support/renewal-world.ts'
 
@@ -28,10 +31,30 @@ test('answers are counted by route and code, whoever asked for what', async () =
   await call('GET', '/nowhere/at-all')
   expect(await counted('/v1/tokens/:id', 'not_found')).toBe(before + 2)
   expect(await counted('/v1/tokens', 'unauthorized')).toBe(1)
-  expect(await counted('none', 'not_found')).toBe(1)
+  expect(await counted('none', 'not_found', 'other')).toBe(1)
   expect(await valueOf('token_vault_request_seconds_count', { method: 'GET', route: '/v1/tokens/:id' })).toBe(
     before + 2,
   )
+})
+
+test('there are never more series than routes, codes and providers, whatever strangers send', async () => {
+  const series = async () =>
+    (await call('GET', '/metrics')).text.split('\n').filter((line) => line.startsWith('token_vault_request'))
+  const send = async (method: string, path: string) =>
+    sendRaw(world.vault.url, rawRequest([`${method} ${path} HTTP/1.1`]), true)
+  const paths = Object.keys(ROUTE_SCOPES).map((route) => route.split(' ')[1]?.replace(':id', 'x') ?? '')
+  const before = await series()
+  for (const method of METHODS.filter((each) => each !== 'CONNECT')) {
+    await Promise.all([...new Set(paths), '/docs/', '/nowhere'].map((path) => send(method, path)))
+    await send(method, '/v1/tokens?%ff')
+    await send(method, '/%ff')
+  }
+  const after = await series()
+  const labels = (name: string) =>
+    new Set(after.flatMap((line) => new RegExp(`[{,]${name}="([^"]*)"`).exec(line)?.[1] ?? []))
+  expect([...labels('method')].sort()).toEqual(['DELETE', 'GET', 'HEAD', 'POST', 'other'])
+  expect(after.length - before.length).toBeLessThan(800)
+  expect(after.filter((line) => line.includes('_seconds_') && line.includes('"other"'))).toEqual([])
 })
 
 test('renewals are counted by provider and outcome', async () => {
@@ -58,6 +81,16 @@ test('a port of their own serves them and nothing else, and the one of the calle
   expect(metrics).toContain(`token_vault_brake_refusals_total{brake="request_rate"} ${refused.length}\n`)
   expect((await fetch(`${url}/v1/tokens`)).status).toBe(404)
   expect((await vault.call('GET', '/metrics')).status).toBe(404)
+  for (const request of [
+    rawRequest(['GET /%ff HTTP/1.1']),
+    rawRequest(['GET /metrics HTTP/1.1', 'Expect: x']),
+    'x\r\n\r\n',
+  ]) {
+    const { status, body, head } = parseRaw(await sendRaw(url, request))
+    expect([status, body['code']]).toEqual([400, 'invalid_request'])
+    expect(head).toMatch(/^x-request-id: /im)
+    expect(head).toMatch(/^cache-control: no-store/im)
+  }
   await vault.close()
   await expect(fetch(`${url}/metrics`)).rejects.toThrow()
 })

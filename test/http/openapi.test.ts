@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'
+import type { Operation } from '../support/openapi-requests.ts'
 import { startVault } from '../support/vault.ts'
 
 let database: TestDatabase
@@ -22,8 +24,33 @@ test('the printed OpenAPI document is the one that the service answers with', as
   await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../../openapi.json')
 })
 
+test('each cursor and each If-Match that the document allows is taken', async () => {
+  const { body } = await vault.call('GET', '/openapi.json')
+  const { paths } = body as unknown as { paths: Record<string, Record<string, Operation>> }
+  const asked = new Set<string>()
+  for (const [path, methods] of Object.entries(paths))
+    for (const [method, { parameters = [] }] of Object.entries(methods))
+      for (const { name, schema } of parameters.filter((each) =>
+        ['cursor', 'if-match'].includes(each.name),
+      )) {
+        for (const value of fc.sample(fc.stringMatching(new RegExp(schema.pattern ?? '')), 50)) {
+          const query = name === 'cursor' ? `?cursor=${encodeURIComponent(value)}` : ''
+          const headers = name === 'if-match' ? { 'if-match': value } : {}
+          const sent = method === 'post' && !path.includes('{id}') ? { access_token: 'a' } : undefined
+          const to = `${path.replace('{id}', 'nobody')}${query}`
+          const { status } = await vault.call(method.toUpperCase(), to, sent, headers)
+          expect([name, value, status]).toEqual([name, value, expect.toSatisfy((given) => given !== 400)])
+        }
+        asked.add(`${method} ${path} ${name}`)
+      }
+  expect(asked.size).toBe(6)
+})
+
 test('the page to read and try the API brings everything that it needs', async () => {
   const page = await vault.call('GET', '/docs/')
   expect(page.status).toBe(200)
   expect(page.text).not.toMatch(/(src|href)="https?:/)
+  const policy = page.headers.get('content-security-policy')
+  expect(policy).toContain("default-src 'self'; ")
+  expect(policy).not.toContain('upgrade-insecure-requests')
 })

@@ -8,9 +8,12 @@ import { keepAlive } from '../support/keep-alive.ts'
 import type { PlainAnswer } from '../support/keep-alive.ts'
 import type { TestNamespace } from '../support/namespaces.ts'
 import { makeNamespace } from '../support/namespaces.ts'
+import { EchoProvider } from '../support/echo-provider.ts'
 import { createRandom } from '../support/random.ts'
 import type { TestVault } from '../support/vault.ts'
 import { startVault } from '../support/vault.ts'
+import type { Named, Request, Values } from '../support/verbs.ts'
+import { ask, VERBS } from '../support/verbs.ts'
 
 /** Printed, and to be given again: a failure repeats. */
 const SEED = Number(process.env['WALLS_SEED'] ?? randomInt(2 ** 31))
@@ -41,13 +44,16 @@ const spareKeyOf = (side: Side) => namespaces[side].keys.at(-1)?.id ?? ''
 
 let database: TestDatabase
 let vault: TestVault
+let provider: EchoProvider
 let client: ReturnType<typeof keepAlive>
 const namespaces = {} as Record<Side, TestNamespace>
 
 beforeAll(async () => {
   database = await createTestDatabase()
   const env = { TOKEN_VAULT_REFRESHER: 'off', LOG_LEVEL: 'error' }
-  vault = await startVault({ databaseUrl: database.url, env })
+  provider = await EchoProvider.start((form) => tradeAt(form.get('code') ?? ''))
+  const providers = tradedAt().map((name) => ({ name, token_url: provider.url }))
+  vault = await startVault({ databaseUrl: database.url, env, providers: { providers } })
   client = keepAlive(vault.url)
   for (const side of SIDES) namespaces[side] = await makeNamespace(database.url, side, [...KINDS, SPARE])
   for (const side of SIDES) for (const token of tokensOf(side)) await save(side, token)
@@ -57,11 +63,11 @@ beforeAll(async () => {
 afterAll(async () => {
   client.close()
   await vault.close()
+  await provider.close()
   await database.drop()
 })
 
-/** No provider of the vault's, so that no renewal is tried. */
-function valuesOf(name: string, side: Side) {
+function valuesOf(name: string, side: Side): Values {
   const field = (kind: string) => `${kind}-${name}-a`
   return {
     id: name,
@@ -78,9 +84,9 @@ function valuesOf(name: string, side: Side) {
 /** In the answer to a caller of the other side it would tell of a hole in the wall. */
 const secretOf = (side: Side) => `the-secret-of-${side}`
 const NUMBERS = [0, 1, 2]
-/** Both namespaces have them: one id, one user, one refresh token, two secrets. */
+/** Both namespaces have them: one id, one user, one refresh token, two secrets. The vault renews at no such provider. */
 const sharedTokens = (side: Side) => NUMBERS.map((number) => valuesOf(`shared-${number}`, side))
-/** Only this namespace has them. */
+/** Only this namespace has them; a caller of the other one can trade their codes: the vault knows their providers. */
 const ownTokens = (side: Side) => NUMBERS.map((number) => valuesOf(`only-${side}-${number}`, side))
 const tokensOf = (side: Side) => [...sharedTokens(side), ...ownTokens(side)]
 
@@ -91,80 +97,14 @@ function twinsOf({ client_secret, ...named }: Named): Named {
   return { ...(Object.fromEntries(twins) as typeof named), client_secret }
 }
 
-type Request = ReturnType<typeof ask>
-type Values = ReturnType<typeof valuesOf>
-/** What a verb may name: a token, and a key that is always the other side's. */
-type Named = Values & { key_id: string }
+/** The providers of what only one side has, and those of its twins. */
+const tradedAt = () => SIDES.flatMap(ownTokens).flatMap(({ provider: name }) => [name, twinOf(name)])
 
-const ask = (method: string, path: string, body?: object, headers = {}) => {
-  return { method, path, body, headers }
-}
-
-const CRITERIA: Record<string, (values: Values) => object> = {
-  id: ({ id }) => ({ id }),
-  user: ({ user_name }) => ({ user_name }),
-  'user and client': ({ user_name, client_id }) => ({ user_name, client_id }),
-  'access token': ({ access_token }) => ({ access_token }),
-  'access token and client': ({ access_token, client_id }) => ({ access_token, client_id }),
-  'grant token': ({ grant_token }) => ({ grant_token }),
-  'refresh token': ({ refresh_token }) => ({ refresh_token }),
-  'refresh token after a grant token': ({ id, refresh_token }) => ({
-    refresh_token,
-    grant_token: `none-${id}`,
-  }),
-}
-
-const FILTERS = ['user_name', 'client_id', 'provider'] as const
-const cursor = (id: string) => Buffer.from(id).toString('base64url')
-
-/** Every verb on a token that a caller names by its values. */
-const VERBS: Record<string, (values: Named) => Request> = {
-  ...Object.fromEntries(
-    Object.entries(CRITERIA).flatMap(([name, criterion]) => [
-      [`find by ${name}`, (values: Named) => ask('POST', '/v1/tokens/find', criterion(values))],
-      [`access token by ${name}`, (values: Named) => ask('POST', '/v1/access-token', criterion(values))],
-      [
-        `save by ${name}`,
-        (values: Named) =>
-          ask('POST', '/v1/tokens', {
-            ...criterion(values),
-            provider: values.provider,
-            scope: 'x',
-            access_token: values.access_token,
-          }),
-      ],
-    ]),
-  ),
-  ...Object.fromEntries(
-    FILTERS.flatMap((name) => [
-      [
-        `list by ${name}`,
-        (values: Named) => ask('GET', `/v1/tokens?include=secrets&${name}=${values[name]}`),
-      ],
-      [`delete by ${name}`, (values: Named) => ask('DELETE', `/v1/tokens?${name}=${values[name]}`)],
-    ]),
-  ),
-  get: ({ id }) => ask('GET', `/v1/tokens/${id}`),
-  'get with life': ({ id }) => ask('GET', `/v1/tokens/${id}?min_ttl=60`),
-  'access token by path': ({ id }) => ask('GET', `/v1/tokens/${id}/access-token`),
-  'save as it is': (values) =>
-    ask('POST', '/v1/tokens', { ...values, key_id: undefined, client_secret: 'x' }),
-  'save if it is there': ({ id }) =>
-    ask('POST', '/v1/tokens', { id, access_token: 'x' }, { 'if-match': '*' }),
-  'save a version': ({ id }) => ask('POST', '/v1/tokens', { id, access_token: 'x' }, { 'if-match': '"1"' }),
-  'save nothing': ({ id }) => ask('POST', '/v1/tokens', { id }),
-  refresh: ({ id }) => ask('POST', `/v1/tokens/${id}/refresh`),
-  exchange: ({ provider, client_id, grant_token }) =>
-    ask('POST', '/v1/tokens/exchange', { provider, client_id, grant_token }),
-  revoke: ({ id }) => ask('POST', `/v1/tokens/${id}/revoke`),
-  delete: ({ id }) => ask('DELETE', `/v1/tokens/${id}`),
-  list: ({ id }) => ask('GET', `/v1/tokens?include=secrets&cursor=${cursor(id)}`),
-  events: ({ id }) => ask('GET', `/v1/tokens/${id}/events`),
-  'all events': () => ask('GET', '/v1/events?limit=20'),
-  'list keys': () => ask('GET', '/v1/keys'),
-  'revoke a key': ({ key_id }) => ask('DELETE', `/v1/keys/${key_id}`),
-  'delete everything': () => ask('DELETE', '/v1/tokens?all=true'),
-}
+/** One code in three is refused. */
+const tradeAt = (code: string) =>
+  code.includes('-0-')
+    ? { status: 400, body: '{"error":"invalid_grant"}' }
+    : { status: 200, body: JSON.stringify({ access_token: `traded-${code}`, expires_in: 3600 }) }
 
 function send({ method, path, body, headers }: Request, key: string): Promise<PlainAnswer> {
   const bearer = { authorization: `Bearer ${key}` }
@@ -198,7 +138,7 @@ function lookOf({ status, headers, text }: PlainAnswer, sent: Named) {
 
 /** Every row of a namespace, but when its keys were used last. */
 async function rowsOf(side: Side): Promise<string[]> {
-  const tables = ['tokens', 'refresh_tokens', 'events', 'data_keys', 'api_keys', 'exchanges']
+  const tables = ['tokens', 'refresh_tokens', 'events', 'data_keys', 'api_keys', 'exchanges', 'clients']
   const selects = tables.map(
     (
       table,
@@ -217,12 +157,15 @@ async function noteUses(side: Side): Promise<void> {
   ])
 }
 
-/** Takes away what a caller saved under the names that it guessed, and gives back what it deleted. */
+/** Takes away what a caller saved or tried to trade under the names that it guessed, and gives back what it deleted. */
 async function restore(side: Side): Promise<void> {
   const { id } = namespaces[side]
   const ids = tokensOf(side).map((token) => token.id)
   await database.query('delete from tokens where namespace_id = $1 and not id = any($2)', [id, ids])
-  await database.query('delete from events where namespace_id = $1 and not token_id = any($2)', [id, ids])
+  await database.query(
+    `delete from events where namespace_id = $1 and (type = 'exchange.failed' or not token_id = any($2))`,
+    [id, ids],
+  )
   const left = await database.query<{ id: string }>('select id from tokens where namespace_id = $1', [id])
   for (const token of tokensOf(side)) if (!left.some((row) => row.id === token.id)) await save(side, token)
 }
@@ -246,7 +189,7 @@ async function tryTuple(side: Side): Promise<void> {
     statuses.set(status, (statuses.get(status) ?? 0) + 1)
   }
   const deleted = !foreign && verb.startsWith('delete')
-  if (deleted || answers.some(({ status }) => status === 201)) await restore(side)
+  if (deleted || answers.some(({ status }) => status === 201 || status === 422)) await restore(side)
 }
 
 const statuses = new Map<number, number>()
@@ -262,6 +205,7 @@ describe('a namespace', () => {
       expect(await rowsOf(OTHER[side]), `WALLS_SEED=${SEED}`).toEqual(before)
     }
     // The callers were no strangers to the service, only to the other namespace.
+    expect(provider.requests).toBeGreaterThan(50)
     const seen = [...statuses].filter(([, count]) => count > 5).map(([status]) => status)
     expect(seen).toEqual(expect.arrayContaining([200, 201, 204, 403, 404, 409, 412, 422]))
   }, 120_000)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { UnreadableError } from '../../src/domain/keyring.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { Planting } from '../support/planted.ts'
@@ -21,4 +22,13 @@ test('an error is logged by its name, its code and where it was thrown: nothing 
     err: { name: 'TypeError', cause: { name: 'Error', code: '23505' } },
   })
   expect(lines.join('')).toContain('log.test.ts')
+})
+
+test('a sealed value that does not open is named by its data key, its row and its field', () => {
+  const lines: string[] = []
+  const logger = createLogger('trace', { write: (line) => lines.push(line) })
+  const cause = new UnreadableError(3, { table: 'tokens', rowId: 't-1', field: 'access_token' })
+  logger.error({ err: new Error('a page cannot be shown', { cause }) }, 'failed')
+  const sealed = { data_key_id: 3, table: 'tokens', row_id: 't-1', field: 'access_token' }
+  expect(JSON.parse(lines.join(''))).toMatchObject({ err: { cause: { name: 'UnreadableError', sealed } } })
 })

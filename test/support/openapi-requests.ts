@@ -40,6 +40,7 @@ const PLAIN_TEXTS = [
   '../x',
   '__proto__',
 ]
+const SOME_UUID = '01a00000-0000-7000-8000-000000000000'
 /** Often enough to be met again: found, in conflict, deleted. */
 const OFTEN = ['a', 'id-1']
 const ODD_TEXTS = [
@@ -76,7 +77,9 @@ function validOf({ type, enum: choices, anyOf, items, ...schema }: Schema): fc.A
   }
   const { pattern = '', maxLength = 200 } = schema
   const allowed = new RegExp(pattern, 'u')
-  const texts = [...PLAIN_TEXTS, '2030-01-31T12:00:00Z', 'never', 'id-1'].filter((text) => allowed.test(text))
+  const texts = [...PLAIN_TEXTS, '2030-01-31T12:00:00Z', 'never', 'id-1', SOME_UUID].filter((text) =>
+    allowed.test(text),
+  )
   const free = fc.string({ unit: 'grapheme', maxLength: Math.min(60, maxLength) })
   return fc.oneof(
     {

@@ -1025,7 +1025,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag last seen. */
+                /** @description The ETag last seen, in its quotes; `*` for any. */
                 "if-match"?: string;
             };
             path: {
@@ -1521,7 +1521,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag last seen. */
+                /** @description The ETag last seen, in its quotes; `*` for any. */
                 "if-match"?: string;
             };
             path?: never;
@@ -2968,7 +2968,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag last seen. */
+                /** @description The ETag last seen, in its quotes; `*` for any. */
                 "if-match"?: string;
             };
             path: {

@@ -3,6 +3,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ROUTE_SCOPES } from '../scopes.ts'
 import { sendProblem } from './problems.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A path that is known, with a method that it does not have. */
+    refusesMethod?: boolean
+  }
+}
+
 /** A known path answers a method that it does not have with 405, and says which it has. */
 export function refuseOtherMethods(app: FastifyInstance): void {
   for (const method of METHODS) {
@@ -22,7 +29,7 @@ export function refuseOtherMethods(app: FastifyInstance): void {
       url,
       method: app.supportedMethods.filter((method) => !allowed.includes(method)),
       schema: { hide: true },
-      config: { scope: 'public' },
+      config: { scope: 'public', refusesMethod: true },
       // Before a body is read, which could be of any kind.
       onRequest: async (request, reply) => Promise.resolve(refuse(request, reply)),
       handler: refuse,

@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../../domain/event-store.ts'
 import type { History, HistoryPage } from '../../vault/history.ts'
 import * as operations from '../operations.ts'
 import { callerOf } from '../plugins/scopes.ts'
-import { cursorOf, DEFAULT_LIMIT, uuidOfCursor } from '../token-requests.ts'
+import { DEFAULT_LIMIT, text } from '../token-requests.ts'
 
 /** What happened: to a token, and in the namespace. */
 export const eventRoutes: FastifyPluginCallbackTypebox<{ history: History }> = (app, { history }, done) => {
@@ -21,12 +21,12 @@ export const eventRoutes: FastifyPluginCallbackTypebox<{ history: History }> = (
 }
 
 function toPage({ limit = DEFAULT_LIMIT, cursor }: EventsQuery): HistoryPage {
-  return { limit, before: uuidOfCursor(cursor) }
+  return { limit, before: text(cursor) }
 }
 
 function pageView({ limit }: HistoryPage, events: RecordedEvent[]) {
   const last = events.length === limit ? events.at(-1) : undefined
-  return { events: events.map(eventView), ...(last && { next_cursor: cursorOf(last.id) }) }
+  return { events: events.map(eventView), ...(last && { next_cursor: last.id }) }
 }
 
 function eventView({ id, type, at, actor, tokenId, facts }: RecordedEvent): Event {

@@ -6,14 +6,7 @@ import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf, requireScope } from '../plugins/scopes.ts'
 import { createTokenAnswers, etagOf, placed } from '../token-answers.ts'
-import {
-  cursorOf,
-  toDeleteFilter,
-  toIfVersion,
-  toPage,
-  toPartialToken,
-  toSaveRequest,
-} from '../token-requests.ts'
+import { toDeleteFilter, toIfVersion, toPage, toPartialToken, toSaveRequest } from '../token-requests.ts'
 import { tokenViews } from '../token-view.ts'
 
 /** Find, get, save, list and delete. */
@@ -59,7 +52,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const last = tokens.length > page.limit ? found.tokens.at(-1) : undefined
     return {
       tokens: tokenViews(caller, found, { ledger: ledgerOf(request), isRefreshable, secrets }),
-      ...(last && { next_cursor: cursorOf(last.id) }),
+      ...(last && { next_cursor: last.id }),
     }
   })
 

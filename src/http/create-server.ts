@@ -1,0 +1,49 @@
+import type { ServerOptions } from 'node:https'
+import sensible from '@fastify/sensible'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
+import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
+import { refuseOddHeaders } from './plugins/odd-headers.ts'
+
+interface MoreOptions {
+  bodyLimit?: number
+  routerOptions?: { maxParamLength: number }
+  https?: ServerOptions | null
+}
+
+const REQUEST_TIMEOUT_MS = 30_000
+
+/** A server without routes, which answers whatever is sent to it by problem documents that no cache keeps. */
+export async function createServer(
+  loggerInstance: FastifyBaseLogger,
+  more: MoreOptions = {},
+): Promise<FastifyInstance> {
+  const app: FastifyInstance = Fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => uuidv7(),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes in on a connection that is still open is served: Fastify's own refusal is no problem document.
+    return503OnClosing: false,
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: answerMalformedPath,
+    https: null,
+    ...more,
+  })
+  // Node would answer in its own words.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  await app.register(sensible)
+  stampAnswers(app)
+  answerProblems(app)
+  refuseOddHeaders(app)
+  return app
+}
+
+/** No cache keeps an answer, and each one can be found in the log. */
+function stampAnswers(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.cacheControl('no-store').header('x-request-id', request.id)
+    return Promise.resolve()
+  })
+}
