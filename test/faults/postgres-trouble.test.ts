@@ -64,7 +64,9 @@ test(
     const inHand = claims.filter(
       ({ claimedAtMs, endedAtMs }) => claimedAtMs <= awayAtMs && endedAtMs >= backAtMs,
     )
-    expect(inHand.filter(({ ends }) => !ends.includes('succeeded'))).toEqual([])
+    expect(inHand.length).toBeGreaterThan(0)
+    // A claim whose commit nobody heard of has sent nothing: it may be taken over. An answer may not.
+    expect(await world.unheard()).toEqual([])
     expect(await world.outOfStep()).toEqual([])
     expect(await world.discrepancies()).toEqual([])
     const landed = Math.max(...inHand.map(({ endedAtMs }) => endedAtMs - backAtMs))
