@@ -61,7 +61,8 @@ export function createClaiming(
         const provider = providers.find(claim.token.provider)
         return provider === null ? [] : [{ claim, provider, startedMs }]
       })
-      return { claimed, more: reservation.total === 0 || terms.some((term) => isFull(term, claims)) }
+      const more = claims.length === reservation.total || terms.some((term) => isFull(term, claims))
+      return { claimed, more }
     },
   }
 }

@@ -1,9 +1,9 @@
 /**
- * The renewals that this replica may have under way at once. One provider has three quarters of the places at most, so
- * that others renew on time while it hangs.
+ * The renewals that this replica may have under way at once. A provider has at most three quarters of the places that
+ * the others leave, so that some are left for one more, however many hang.
  */
 export interface Places {
-  /** Takes all free places for as long as due tokens are looked for. */
+  /** Takes three quarters of the free places for as long as due tokens are looked for. */
   reserve(): Reservation
   /** Resolves with a place at this provider. Who waits is served in turn, before the next reservation. */
   take(provider: string): Promise<void>
@@ -18,15 +18,17 @@ interface Reservation {
   keep(providers: string[]): void
 }
 
-const SHARE = 3 / 4
+const shareOf = (places: number) => Math.max(1, Math.floor((places * 3) / 4))
 
 export function createPlaces(most: number): Places {
-  const mostOfOne = Math.max(1, Math.floor(most * SHARE))
   const taken = new Map<string, number>()
   const waiting: { provider: string; begin: () => void }[] = []
   let free = most
 
-  const freeOf = (provider: string) => Math.min(free, mostOfOne - (taken.get(provider) ?? 0))
+  const freeOf = (provider: string) => {
+    const own = taken.get(provider) ?? 0
+    return Math.min(free, Math.max(0, shareOf(free + own) - own))
+  }
   const change = (provider: string, count: number) => {
     taken.set(provider, (taken.get(provider) ?? 0) + count)
     free -= count
@@ -42,12 +44,12 @@ export function createPlaces(most: number): Places {
   }
   return {
     reserve() {
-      const total = free
+      const total = Math.min(free, shareOf(free))
       const limits = new Map(Array.from(taken.keys(), (provider) => [provider, freeOf(provider)]))
-      free = 0
+      free -= total
       return {
         total,
-        of: (provider) => limits.get(provider) ?? Math.min(total, mostOfOne),
+        of: (provider) => Math.min(total, limits.get(provider) ?? total),
         keep(providers) {
           free += total
           for (const provider of providers) change(provider, 1)

@@ -5,13 +5,33 @@ import { createPlaces } from '../../src/vault/places.ts'
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('places', () => {
-  test('leave a quarter to others while one provider takes all it can', async () => {
+  test('are left for one more provider, however many take all they can', async () => {
     const places = createPlaces(32)
-    let [slow, other] = [0, 0]
-    for (let count = 0; count < 100; count += 1) void places.take('slow').then(() => (slow += 1))
-    for (let count = 0; count < 100; count += 1) void places.take('other').then(() => (other += 1))
+    const taken: number[] = []
+    for (const provider of ['a', 'b', 'c', 'd', 'e']) {
+      let own = 0
+      for (let count = 0; count < 100; count += 1) void places.take(provider).then(() => (own += 1))
+      await turn()
+      taken.push(own)
+    }
+    expect(taken).toEqual([24, 6, 1, 1, 0])
+  })
+
+  test('are left by a search that finds more than there is room for, of several providers', async () => {
+    const places = createPlaces(32)
+    const found = { hanging: 0, other: 0 }
+    for (let round = 0; round < 9; round += 1) {
+      const reservation = places.reserve()
+      const hanging = reservation.of('hanging')
+      const other = Math.min(reservation.total - hanging, reservation.of('other'))
+      reservation.keep([...Array<string>(hanging).fill('hanging'), ...Array<string>(other).fill('other')])
+      found.hanging += hanging
+      found.other += other
+    }
+    let served = false
+    void places.take('living').then(() => (served = true))
     await turn()
-    expect([slow, other]).toEqual([24, 8])
+    expect([found, served]).toEqual([{ hanging: 24, other: 6 }, true])
   })
 
   test('are one at least, for a replica that renews one at a time', async () => {
@@ -35,14 +55,15 @@ describe('places', () => {
   test('that a search has reserved and not used are there again', async () => {
     const places = createPlaces(8)
     const reservation = places.reserve()
-    let served = false
-    void places.take('a').then(() => (served = true))
+    expect([reservation.total, reservation.of('a')]).toEqual([6, 6])
+    let served = 0
+    for (let count = 0; count < 3; count += 1) void places.take('a').then(() => (served += 1))
     await turn()
-    expect([served, reservation.total, reservation.of('a')]).toEqual([false, 8, 6])
+    expect(served).toBe(1)
     reservation.keep(['b', 'b'])
     await turn()
-    expect(served).toBe(true)
-    expect(places.reserve().total).toBe(5)
+    expect(served).toBe(3)
+    expect(places.reserve().total).toBe(2)
   })
 
   test('are never more than there are, for a provider or for all, whatever happens in whatever order', async () => {
