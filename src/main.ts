@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -171,7 +172,7 @@ async function compose(parts: Parts): Promise<Service> {
 /** What callers and the refresher can do, over the storage and the providers. */
 function composeVault(parts: Parts, keyring: Keyring) {
   const { config, log, metrics, providers, audit, callers, renewing } = parts
-  const owner = `${hostname()}:${process.pid}`
+  const owner = `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`
   const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
   const observer = createObserver(log, metrics, audit)

@@ -28,7 +28,7 @@ export const Event = Type.Object(
       Type.String({ description: 'Of a renewal, an exchange or a revocation: `ok`, or why it failed.' }),
     ),
     detail: Type.Optional(
-      Type.Unsafe<Record<string, string | number | string[]>>({
+      Type.Unsafe<Record<string, string | number | boolean | string[]>>({
         type: 'object',
         additionalProperties: true,
         description: 'More about it, by type: error codes, names of fields, ids. Never a secret.',

@@ -11,6 +11,8 @@ export interface ClientDeaths {
 }
 
 export const DEATHS_WINDOW_SECONDS = 600
+/** Deaths are remembered no further. */
+export const MOST_DEATHS_KEPT = 1000
 const LEAST_DEATHS = 10
 const MOST_DEATHS = 1 / 20
 
@@ -19,5 +21,5 @@ export const tokensThatBear = (died: number) => died / MOST_DEATHS
 
 /** So many users do not leave at once: the provider, or somebody's settings, must be wrong. */
 export function isMassFailure({ died, tokens }: ClientDeaths): boolean {
-  return died >= LEAST_DEATHS && tokens < tokensThatBear(died)
+  return died > MOST_DEATHS_KEPT || (died >= LEAST_DEATHS && tokens < tokensThatBear(died))
 }

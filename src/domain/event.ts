@@ -23,5 +23,5 @@ export interface Event {
     | 'key.revoked'
   actor: Actor
   /** Low-cardinality facts: names of fields, error codes. */
-  facts?: Record<string, string | number | string[]>
+  facts?: Record<string, string | number | boolean | string[]>
 }

@@ -98,5 +98,8 @@ export function exchangeError(outcome: ExchangeFailure, provider: Provider, unce
 
 /** May a failed attempt have spent the code? */
 export function mayHaveSpent(outcome: ExchangeFailure): boolean {
-  return outcome.kind === 'nonsense' || (outcome.kind === 'unavailable' && outcome.sent)
+  return (
+    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
+    (outcome.kind === 'unavailable' && outcome.sent)
+  )
 }

@@ -6,7 +6,7 @@ import type { Provider, RenewedOutcome } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
-import { retryDelays } from './retry.ts'
+import { isOurDelay, retryDelays } from './retry.ts'
 import type { LastError, Token } from './token.ts'
 import { REFRESHER } from './token.ts'
 
@@ -152,14 +152,15 @@ function failed(
   now: Date,
   policy: SchedulePolicy,
 ): Settlement {
-  const attempts = (claim.token.lastError?.attempts ?? 0) + 1
+  const attempts = (claim.token.lastError?.attempts ?? 0) + (isOurDelay(outcome) ? 0 : 1)
   const lostAt = isAnswerLost(outcome, provider)
     ? (claim.token.lostAt ?? claim.claimedAt)
     : claim.token.lostAt
   const lastError: LastError = { ...describe(outcome, claim.token, provider), at: now, attempts }
   const renewals = wasSent(outcome) ? claim.token.renewals : claim.token.renewals.slice(0, -1)
   const before: Token = { ...claim.token, lastError, renewals, lostAt }
-  const facts = { ...factsOf(claim), code: lastError.code, error: outcome.error, attempts }
+  const sent = wasSent(outcome)
+  const facts = { ...factsOf(claim), code: lastError.code, error: outcome.error, sent, attempts }
   if (outcome.kind === 'dead') {
     const token: Token = { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }
     return { token, event: failure(facts) }
@@ -191,7 +192,10 @@ const failure = (facts: Required<Event>['facts']): Event => ({
 /** The request went out, and what came back, if anything, does not say whether the refresh token was replaced. */
 function isAnswerLost(outcome: Failure, { rotates }: Provider): boolean {
   if (rotates === 'never') return false
-  return outcome.kind === 'nonsense' || (outcome.kind === 'unavailable' && outcome.sent)
+  return (
+    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
+    (outcome.kind === 'unavailable' && outcome.sent)
+  )
 }
 
 /** A request that never left is a free retry: the provider has not counted it. */

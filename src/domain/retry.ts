@@ -44,12 +44,21 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
       return { refresherSeconds: seconds, callerSeconds: seconds }
     }
     default: {
+      if (isOurDelay(failure)) {
+        const seconds = random() * CALLER_RETRY_SECONDS
+        return { refresherSeconds: seconds, callerSeconds: seconds }
+      }
       const asked = failure.kind === 'unavailable' ? failure.retryAfterSeconds : undefined
       if (asked !== undefined) return { refresherSeconds: asked * (1 + random() / 10), callerSeconds: asked }
       const seconds = random() * backoffCeiling(attempts, provider.reuseGraceSeconds, lostSeconds)
       return { refresherSeconds: seconds, callerSeconds: Math.min(seconds, CALLER_RETRY_SECONDS) }
     }
   }
+}
+
+/** The claim itself took so long that nothing could be sent any more: that says nothing of the provider. */
+export function isOurDelay(failure: Failure): boolean {
+  return failure.kind === 'unavailable' && failure.error === 'too_late'
 }
 
 /** How long a client is left alone that the provider refuses, or whose tokens die in masses. */

@@ -8,6 +8,8 @@ export type End = 'answered' | 'undecided' | { failedFor: string }
 export interface Breaker {
   /** Null while the endpoint is left alone. Whoever gets a pass uses it, however the request ends. */
   admit(): Pass | null
+  /** How long it is left alone yet. */
+  pauseLeftMs(): number
 }
 
 interface BreakerOptions {
@@ -59,6 +61,7 @@ export function createBreaker({ monotonicMs, random, onOpen, onClose }: BreakerO
     onOpen()
   }
   return {
+    pauseLeftMs: () => Math.max(0, probeAtMs - monotonicMs()),
     admit() {
       const isProbe = pauseMs !== null
       if (isProbe && (probing || monotonicMs() < probeAtMs)) return null

@@ -42,8 +42,13 @@ export function createBreakers({ monotonicMs, random, observer }: BreakersOption
     return breaker
   }
   return async ({ provider, url }, token, ask) => {
-    const pass = breakerOf(provider, url).admit()
-    if (pass === null) return { kind: 'unavailable', error: 'breaker_open', sent: false }
+    const breaker = breakerOf(provider, url)
+    const pass = breaker.admit()
+    if (pass === null) {
+      // Before the probe nobody need come again; while it is under way, soon.
+      const retryAfterSeconds = Math.max(1, Math.ceil(breaker.pauseLeftMs() / 1000))
+      return { kind: 'unavailable', error: 'breaker_open', sent: false, retryAfterSeconds }
+    }
     let end: End = 'undecided'
     try {
       const outcome = await ask()

@@ -43,18 +43,20 @@ export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
   if (fields === null) return nonsense('not_json')
   if (isDeadInDisguise(fields)) return { kind: 'dead', error: safeCode(code, 'refused') }
   if (verdict !== null) return { kind: verdict, error: safeCode(code, 'refused') }
-  if (fields['error']) return nonsense(safeCode(code, 'unknown_error'))
+  if (fields['error']) return { kind: 'nonsense', error: safeCode(code, 'unknown_error'), refused: true }
   if (status < 200 || status > 299) return nonsense(`http_${status}`)
   return renewal(fields)
 }
 
 const nonsense = (error: string): RefreshOutcome => ({ kind: 'nonsense', error })
 
-/** Atlassian has called a dead refresh token a refused client, which would stop all tokens of that client. */
-function isDeadInDisguise(fields: Fields): boolean {
-  return (
-    fields['error'] === 'unauthorized_client' && fields['error_description'] === 'refresh_token is invalid'
-  )
+/**
+ * Atlassian has called a dead refresh token a refused client, which would stop all tokens of that client. HubSpot's
+ * older endpoints say it in their status.
+ */
+function isDeadInDisguise({ error, error_description: description, status }: Fields): boolean {
+  if (status === 'BAD_REFRESH_TOKEN') return true
+  return error === 'unauthorized_client' && description === 'refresh_token is invalid'
 }
 
 /** Whatever the content type says: JSON, or the form encoding that GitHub answers in. Null for anything else. */

@@ -7,6 +7,8 @@ const CODES: Record<Verdict, string[]> = {
     'invalid_grant',
     // Zoho, for a grant token and a refresh token alike.
     'invalid_code',
+    // RFC 6750's word for it, which some token endpoints use.
+    'invalid_token',
     // GitHub
     'bad_refresh_token',
     'bad_verification_code',

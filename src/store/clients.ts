@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ClientDeaths, ClientPause } from '../domain/client.ts'
-import { DEATHS_WINDOW_SECONDS, tokensThatBear } from '../domain/client.ts'
+import { DEATHS_WINDOW_SECONDS, MOST_DEATHS_KEPT, tokensThatBear } from '../domain/client.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim } from '../domain/renewal.ts'
 import { Secret } from '../domain/secret.ts'
@@ -62,8 +62,6 @@ export async function liftPause(db: Db, client: Client): Promise<void> {
     .where('digest', '=', client.digest)
     .execute()
 }
-
-const MOST_DEATHS_KEPT = 1000
 
 /** By the primary key, and along tokens_client no further than the deaths ask for. None where the namespace is gone. */
 export async function countDeath({ db, keyring }: Claimer, { token }: Claim): Promise<ClientDeaths> {

@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts'
+import { VaultError } from '../domain/errors.ts'
 
 /**
  * When the storage comes back, those who have answers in hand store them first: only after this time does anybody take
@@ -24,6 +25,7 @@ export function createHeadStart(clock: Clock): HeadStart {
       try {
         return await work
       } catch (error) {
+        if (!(error instanceof VaultError && error.code === 'storage_unavailable')) throw error
         overAtMs = clock.monotonicMs() + HEAD_START_MS
         throw error
       }

@@ -84,10 +84,13 @@ async function send(
   }
 }
 
+/** A process may be paused at any moment: then most of its lease should be left. */
+const MOST_UNEXTENDED_MS = 2_000
+
 /** While the answer is awaited, whoever looks at the lease must see that its owner lives. */
 async function holdLease({ store, clock }: RenewalParts, claim: Claim, answered: AbortSignal): Promise<void> {
   for (;;) {
-    await clock.sleep((claim.leaseSeconds * 1000) / 3, answered)
+    await clock.sleep(Math.min(MOST_UNEXTENDED_MS, (claim.leaseSeconds * 1000) / 3), answered)
     if (answered.aborted) return
     await store.extend(claim).catch(() => undefined)
   }

@@ -14,7 +14,7 @@ export async function untilStored<Result>(
     try {
       return await store()
     } catch (error) {
-      if (!(error instanceof VaultError && error.code === 'storage_unavailable')) throw error
+      if (error instanceof VaultError && error.code !== 'storage_unavailable') throw error
       onFailure(error)
       await clock.sleep(RETRY_MS * (1 + random()))
     }

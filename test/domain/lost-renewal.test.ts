@@ -50,6 +50,12 @@ describe('an outcome that was lost', () => {
   test.each([
     ['the connection broke after the request', STRICT, CUT, NOON],
     ['the answer made no sense', STRICT, { kind: 'nonsense', error: 'not_json' }, NOON],
+    [
+      'the answer was an error that nobody knows',
+      STRICT,
+      { kind: 'nonsense', error: 'odd', refused: true },
+      null,
+    ],
     ['the request never left', STRICT, { ...CUT, sent: false }, null],
     ['the provider throttled', STRICT, { kind: 'throttled', error: 'x', retryAfterSeconds: null }, null],
     ['the provider does not rotate', ACME, CUT, null],
@@ -112,8 +118,10 @@ describe('the pause of a client', () => {
   })
 })
 
-test('a mass failure is more than 5 % of a client within the window, and 10 at least', () => {
+test('a mass failure is more than 5 % of a client within the window, and 10 at least, or more than 1,000', () => {
   const judge = (died: number, tokens: number) => isMassFailure({ died, tokens })
+  // A client of a million tokens: they are counted no further than the deaths ask for.
+  expect([judge(1000, 20_000), judge(1001, 20_020)]).toEqual([false, true])
   expect([judge(9, 9), judge(10, 10), judge(10, 199), judge(10, 200), judge(51, 1000)]).toEqual([
     false,
     true,

@@ -102,7 +102,8 @@ describe('a renewal that fails', () => {
     expect(token.status).toBe(status)
     expect(token.lastError).toMatchObject({ code, at: ANSWERED, attempts: 1 })
     expect(token.lastError?.detail).toContain(hint)
-    const facts = { fence: 1, claimed_at: NOON.toISOString(), code, error: outcome.error, attempts: 1 }
+    const sent = outcome.kind !== 'paused' && outcome.error !== 'unknown_api_domain'
+    const facts = { fence: 1, claimed_at: NOON.toISOString(), code, error: outcome.error, sent, attempts: 1 }
     expect(event).toMatchObject({ type: 'renewal.failed', actor: 'refresher', facts })
     expect(event.facts?.['retry_at']).toBe(token.retryAt?.toISOString())
   })
@@ -124,6 +125,15 @@ describe('a renewal that fails', () => {
     const lastError = { code: 'provider_error', detail: '', at: NOON, attempts: 3 } as const
     const { token } = settle({ kind: 'nonsense', error: 'not_json' }, { claim: claimOf({ lastError }) })
     expect(token.lastError?.attempts).toBe(4)
+  })
+
+  test('is no failure of the provider where the claim itself took too long: soon again, and not counted', () => {
+    const lastError = { code: 'provider_unavailable', detail: '', at: NOON, attempts: 9 } as const
+    const late = { kind: 'unavailable', error: 'too_late', sent: false } as const
+    const { token, event } = settle(late, { claim: claimOf({ lastError }), provider: ACME, chance: 0.5 })
+    expect(token.lastError?.attempts).toBe(9)
+    expect([secondsAfter(token.refreshDueAt), secondsAfter(token.retryAt)]).toEqual([1, 1])
+    expect(event.facts).toMatchObject({ sent: false })
   })
 
   test('backs off exponentially with full jitter: from at once to 5 minutes, a caller never over 2 s', () => {

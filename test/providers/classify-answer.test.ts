@@ -230,21 +230,21 @@ describe('trouble of the provider', () => {
       200,
       'malformed_refresh_token',
     ],
-    [
-      'a refresh token with a newline',
-      { access_token: 'a', refresh_token: 'r\n' },
-      200,
-      'malformed_refresh_token',
-    ],
+    ['a broken refresh token', { access_token: 'a', refresh_token: 'r\n' }, 200, 'malformed_refresh_token'],
     ['a token with a failure', { access_token: 'a' }, 404, 'http_404'],
+  ])('makes no sense: %s', (_, body, status, error) => {
+    expect(judged(body, status)).toEqual({ kind: 'nonsense', error })
+  })
+
+  test.each([
     ['an unknown code', { error: 'general_error' }, 400, 'general_error'],
     ['an unknown code beside a token', { error: 'odd', access_token: 'a' }, 200, 'odd'],
     ['an error that is an object', { error: { message: 'no' } }, 400, 'unknown_error'],
     ['access_denied, which is not throttling', { error: 'access_denied' }, 403, 'access_denied'],
     ['prose for a code', { error: 'The token 1000.ab/cd is bad' }, 400, 'unknown_error'],
     ['a token for a code', { error: '5f4dcc3b5aa765d61d8327deb882cf99' }, 400, 'unknown_error'],
-  ])('makes no sense: %s', (_, body, status, error) => {
-    expect(judged(body, status)).toEqual({ kind: 'nonsense', error })
+  ])('is an error that nobody knows, by which nothing was replaced: %s', (_, body, status, error) => {
+    expect(judged(body, status)).toEqual({ kind: 'nonsense', error, refused: true })
   })
 })
 

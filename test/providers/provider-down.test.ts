@@ -7,7 +7,13 @@ import { ACME, answered, over, refreshOf } from './recorded.ts'
 
 describe('a provider that is down', () => {
   const DOWN: Reply = { kind: 'failed', error: 'ECONNREFUSED', sent: false }
-  const HELD_BACK = { kind: 'unavailable', error: 'breaker_open', sent: false }
+  /** Until the probe, of which it is told when that will be. */
+  const heldBack = (retryAfterSeconds: number) => ({
+    kind: 'unavailable',
+    error: 'breaker_open',
+    sent: false,
+    retryAfterSeconds,
+  })
   const of = (token: number) => refreshOf({ refreshToken: new Secret(`refresh ${token}`) })
 
   /** Providers whose hosts are down as long as they are in the set, with a clock of their own. */
@@ -43,14 +49,14 @@ describe('a provider that is down', () => {
         sent: false,
       })
     }
-    expect(await providers.refresh(of(11))).toEqual(HELD_BACK)
+    expect(await providers.refresh(of(11))).toEqual(heldBack(5))
     expect(sent).toHaveLength(10)
     const name = { provider: 'zoho', host: 'accounts.zoho.com' }
     expect(told).toEqual([['opened', name]])
     clock.ms = 5000
     down.clear()
     const [probe, other] = await Promise.all([providers.refresh(of(1)), providers.refresh(of(2))])
-    expect([probe.kind, other]).toEqual(['renewed', HELD_BACK])
+    expect([probe.kind, other]).toEqual(['renewed', heldBack(1)])
     expect(told).toEqual([
       ['opened', name],
       ['closed', name],
@@ -64,7 +70,7 @@ describe('a provider that is down', () => {
     const elsewhere = { ...of(1), apiDomain: 'https://www.zohoapis.eu' }
     expect(await providers.refresh(elsewhere)).toMatchObject({ kind: 'renewed' })
     expect(await providers.refresh({ ...of(1), provider: 'acme' })).toMatchObject({ kind: 'renewed' })
-    expect(await providers.refresh(of(1))).toEqual(HELD_BACK)
+    expect(await providers.refresh(of(1))).toEqual(heldBack(5))
   })
 
   test('is asked on where one token alone fails', async () => {

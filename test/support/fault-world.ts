@@ -67,7 +67,7 @@ export class FaultWorld {
   async inFlight(pid: number): Promise<number> {
     const [row] = await this.database.query<{ count: number }>(
       `select count(*)::int from tokens where lease_until > now() and lease_owner like $1`,
-      [`%:${pid}`],
+      [`%:${pid}:%`],
     )
     return row?.count ?? 0
   }

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import type { Clock } from '../../src/domain/clock.ts'
+import { VaultError } from '../../src/domain/errors.ts'
+import { createHeadStart } from '../../src/vault/head-start.ts'
+import { untilStored } from '../../src/vault/until-stored.ts'
+
+const AWAY = new VaultError('storage_unavailable', 'away')
+const CONFLICT = new VaultError('conflict', 'owned')
+
+/** Fails with each of these, one after the other, and then stores. */
+function failing(...errors: Error[]) {
+  const left = [...errors]
+  return () => {
+    const error = left.shift()
+    return error === undefined ? Promise.resolve('stored') : Promise.reject(error)
+  }
+}
+
+function clockAt(nowMs = { ms: 0 }): Clock {
+  return {
+    monotonicMs: () => nowMs.ms,
+    sleep: () => Promise.resolve(),
+  }
+}
+
+test('an answer in hand is stored in the end, whatever the storage says meanwhile', async () => {
+  const told: unknown[] = []
+  const errors = [AWAY, new Error('The server does not support SSL connections'), new TypeError('odd')]
+  const stored = untilStored(clockAt(), Math.random, failing(...errors), (error) => told.push(error))
+  expect(await stored).toBe('stored')
+  expect(told).toEqual(errors)
+})
+
+test('an answer that the vault itself refuses to store is not tried again', async () => {
+  const stored = untilStored(clockAt(), Math.random, failing(CONFLICT), () => undefined)
+  await expect(stored).rejects.toBe(CONFLICT)
+})
+
+test('only a storage that is away gives those with answers in hand a head start', async () => {
+  const now = { ms: 0 }
+  const headStart = createHeadStart(clockAt(now))
+  now.ms = 1_500
+  expect(headStart.isOver()).toBe(true)
+  await expect(headStart.watch(Promise.reject(CONFLICT))).rejects.toBe(CONFLICT)
+  expect(headStart.isOver()).toBe(true)
+  await expect(headStart.watch(Promise.reject(AWAY))).rejects.toBe(AWAY)
+  expect(headStart.isOver()).toBe(false)
+  now.ms += 12_000
+  expect(headStart.isOver()).toBe(true)
+})
