@@ -67,7 +67,7 @@ export function createClaiming(
   }
 }
 
-/** A provider has had all its places filled: who knows how many more of its tokens are due. */
+/** A provider has had all its places filled, or had none: who knows how many more of its tokens are due. */
 function isFull({ provider, places }: DueTerms, claims: Claim[]): boolean {
-  return places > 0 && claims.filter(({ token }) => token.provider === provider).length === places
+  return claims.filter(({ token }) => token.provider === provider).length === places
 }
