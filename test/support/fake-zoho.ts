@@ -15,7 +15,7 @@ export type ZohoCallKind = 'exchange' | 'refresh' | 'revoke' | 'users' | 'org' |
 /** One request that the stand-in has seen, in order. */
 export interface ZohoCall {
   kind: ZohoCallKind
-  /** Zoho's SDKs are known by the HTTP libraries that they use; everybody else is the vault. */
+  /** The vault says who it is; everybody else is one of Zoho's SDKs, which call themselves what they like. */
   by: 'sdk' | 'vault'
   atMs: number
   userAgent: string
@@ -27,7 +27,7 @@ export interface ZohoCall {
   fields: string[]
 }
 
-const SDK_AGENT = /\bgot\b|python/i
+const VAULT_AGENT = 'token-vault'
 
 /**
  * Zoho for tests: accounts server and CRM API on one port of 127.0.0.1, whose address it answers as `api_domain`.
@@ -117,7 +117,7 @@ export class FakeZoho {
     const bearer = /^Zoho-oauthtoken (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? null
     const token = form.get('refresh_token') ?? form.get('code') ?? form.get('token') ?? bearer
     const user = bearer === null ? null : (this.grants.userOf(bearer)?.email ?? null)
-    const by = SDK_AGENT.test(userAgent) ? 'sdk' : 'vault'
+    const by = userAgent === VAULT_AGENT ? 'vault' : 'sdk'
     const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, user, fields: [...form.keys()] }
     this.calls.push(call)
     return call

@@ -58,6 +58,8 @@ class TestTheSample(unittest.TestCase):
         switch = store.calls_of(lambda: Initializer.switch_user(environment_of(world.ZOHO), second))
         self.assertEqual(switch, ["find_token", "save_token"])
         self.assertEqual(store.calls_of(lambda: self.assertEqual(call(), "tom")), ["find_token_by_id"])
+        # The stand-in knows the SDK's own requests: it has traded the codes.
+        self.assertNotEqual(world.calls("exchange", by="sdk"), [])
         self.assertEqual(world.calls("refresh", by="sdk"), [])
 
         # get_tokens, find_token_by_id, delete_token, delete_tokens

@@ -9,6 +9,9 @@ import * as mapping from './zoho-mapping.ts'
 import type { VaultToken } from './zoho-mapping.ts'
 import type { ZohoOAuthToken, ZohoSdk, ZohoTokenStore } from './zoho-sdk.ts'
 
+/** Tokens on a page of a list. */
+const MOST_AT_ONCE = 1000
+
 const { PROVIDER } = mapping
 
 /** The SDK's tokens as the vault has them; what it answered is kept for a while. */
@@ -69,7 +72,8 @@ export class VaultTokenStore<T extends ZohoOAuthToken> implements ZohoTokenStore
   getTokens(): Promise<T[]> {
     return this.#guard('tokens:use', async () => {
       const tokens: T[] = []
-      for await (const token of this.#vault.list({ provider: PROVIDER, include: 'secrets' })) {
+      const ours = { provider: PROVIDER, include: 'secrets', limit: MOST_AT_ONCE } as const
+      for await (const token of this.#vault.list(ours)) {
         tokens.push(mapping.merge(this.#sdk, this.#emptyToken(), mapping.receivedAt(token, Date.now())))
       }
       return tokens

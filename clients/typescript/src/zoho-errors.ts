@@ -10,6 +10,7 @@ const REMEDIES: Record<string, string> = {
     'Save the token with its client id, client secret and refresh token, or log in again with a new grant token.',
   ambiguous_match: 'Give the SDK the id of one of them, or the client id beside the user.',
   unauthorized: 'Check the API key that createZohoTokenStore was given.',
+  unreachable: 'Check that the vault runs, and the url that createZohoTokenStore was given.',
 }
 
 /** The scope that an API key lacks for what was tried. */

@@ -49,6 +49,9 @@ export function createZohoTokenStore<T extends ZohoOAuthToken>(
   sdk: ZohoSdk<T>,
   options: ZohoTokenStoreOptions,
 ): ZohoTokenStore<T> {
+  if (typeof (sdk as Partial<ZohoSdk<T>> | undefined)?.OAuthToken !== 'function') {
+    throw new TypeError("Give createZohoTokenStore all of the SDK: import * as sdk from '@zohocrm/…-sdk-8.0'")
+  }
   const { minTtl = 60, cacheSeconds = 30, ...clientOptions } = options
   const store = new VaultTokenStore(sdk, createTokenVaultClient(clientOptions), { minTtl, cacheSeconds })
   return asTokenStoreOf(sdk, store)

@@ -139,7 +139,9 @@ describe('while the vault is away', () => {
     pass(101)
     const { code, message } = await exceptionOf(store.findTokenById('a'))
     expect(code).toBe('unreachable')
-    expect(message).toBe(`The token vault at ${vault.url} cannot be reached: ECONNREFUSED.`)
+    expect(message).toBe(
+      `The token vault at ${vault.url} cannot be reached: ECONNREFUSED. Check that the vault runs, and the url that createZohoTokenStore was given.`,
+    )
     await vault.start()
   })
 

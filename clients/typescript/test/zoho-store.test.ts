@@ -148,6 +148,7 @@ describe('the rest of the store', () => {
     expect(Object.fromEntries(vault.requests[0]?.query ?? [])).toEqual({
       provider: 'zoho',
       include: 'secrets',
+      limit: '1000',
     })
   })
 
@@ -211,4 +212,11 @@ describe('a token that the vault cannot renew', () => {
     const token = tokenOf({ user: full.user_name, client: 'client', grant: 'grant-1' })
     expect(await exceptionOf(store.findToken(token))).toMatchObject({ code: 'not_refreshable' })
   })
+})
+
+test('a store without all of the SDK says what to give it', () => {
+  for (const wrong of [undefined, {}, { default: sdk }] as unknown as (typeof sdk)[])
+    expect(() => createZohoTokenStore(wrong, { url: 'http://127.0.0.1:1', apiKey: 'k' })).toThrow(
+      'Give createZohoTokenStore all of the SDK: import * as sdk from',
+    )
 })

@@ -119,7 +119,7 @@ class ZohoTokenStore(TokenStore):
         """All Zoho tokens of the key's namespace, as they are: not renewed for being listed."""
         ours: TokenFilter = {"provider": mapping.PROVIDER}
         with _sdk_exceptions("tokens:use"):
-            tokens = [received_now(token) for token in self._vault.list(ours, include="secrets")]
+            tokens = [received_now(token) for token in self._vault.list(ours, include="secrets", limit=1000)]
         return [mapping.merge(mapping.empty_token(found.token["id"]), found) for found in tokens]
 
     def delete_tokens(self) -> None:
