@@ -188,7 +188,7 @@ class TestTheRestOfTheStore(StoreTestCase):
         (token,) = self.store.get_tokens()
         self.assertIsInstance(token, OAuthToken)
         self.assertLessEqual(int(token.get_expires_in()), time.time() * 1000)
-        self.assertEqual(self.vault.requests[0].query, {"provider": "zoho", "include": "secrets"})
+        self.assertEqual(self.vault.requests[0].query, {"provider": "zoho", "include": "secrets", "limit": "1000"})
 
     @behaviour("silent-delete")
     def test_deletes_by_id_silently_where_there_is_none(self) -> None:
