@@ -97,14 +97,14 @@ async function settleLate(
   columns: Columns,
   keys: NamespaceKeys,
 ): Promise<TokenRow | null> {
+  const { token, event } = settlement
   const row = await heirOf(db, claim.token, keys)
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
   if (row && isSuccessor(row, claim.token, columns, keys))
     return keepSuccessor(db, row, claim, settlement, keys)
-  if (isHeld) await endLease(db, claim)
-  const { token, event } = settlement
+  if (isHeld) await endLease(db, claim, token)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
@@ -181,10 +181,12 @@ const SOUND = {
   retryAt: null,
 } as const
 
-async function endLease(db: Db, { token, fence }: Claim): Promise<void> {
+/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
+async function endLease(db: Db, { token, fence }: Claim, { lostAt }: Token): Promise<void> {
   await db
     .updateTable('tokens')
     .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+    .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
     .where('namespaceId', '=', token.namespaceId)
     .where('id', '=', token.id)
     .where('fence', '=', fence)

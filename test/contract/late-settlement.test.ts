@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Claim } from '../../src/domain/renewal.ts'
+import { ZOHO } from '../support/domain.ts'
 import { STORAGES, useStorage } from '../support/memory-storage.ts'
 import { renewed } from '../support/token-storage.ts'
 
@@ -9,6 +10,7 @@ const GRANT = {
   accessToken: 'access-1',
   expiresInSeconds: 0,
 }
+const ROTATING = { ...ZOHO, rotates: 'always' } as const
 const DELETED = { type: 'token.deleted', actor: 'test' } as const
 
 describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
@@ -78,5 +80,18 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
       expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
       expect(await secretsOf(id)).toEqual(['access-3', 'refresh-3'])
     })
+  })
+
+  test('a failure that a save has made void still tells that its answer was lost', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm' })
+    const timedOut = { kind: 'unavailable', error: 'timeout', sent: true } as const
+    expect(await the.replica.settle(claim, timedOut, ROTATING)).toBeNull()
+    const left = await the.replica.read(id)
+    expect(left).toMatchObject({ status: 'active', leaseUntil: null, lostAt: claim.claimedAt })
+    const refused = { kind: 'dead', error: 'invalid_grant' } as const
+    const dead = await the.replica.settle(await claimed(id), refused, ROTATING)
+    expect(dead?.lastError?.detail).toContain('was lost')
   })
 })

@@ -82,7 +82,8 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
     return successor
   }
   if (row !== null && isOurs) {
-    put(memory, { ...row, token: { ...row.token, leaseUntil: null }, owner: null, claimedAt: null })
+    const lostAt = row.token.lostAt ?? token.lostAt
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt }, owner: null, claimedAt: null })
   }
   record(memory, token, [{ ...event, type: 'renewal.dropped' }])
   return null
