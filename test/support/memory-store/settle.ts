@@ -74,7 +74,7 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
     const successor: Token = {
       ...written(memory, row, claim, token),
       ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
-      refreshDueAt: token.refreshDueAt,
+      refreshDueAt: row.token.lostAt === null ? token.refreshDueAt : memory.now(),
       leaseUntil: row.token.leaseUntil,
     }
     put(memory, { ...kept(row, successor), replacedAccess: ring(row) })
