@@ -66,7 +66,7 @@ export function mergeNew(save: SaveRequest, empty: Token, context: MergeContext)
 export function mergeSave(save: SaveRequest, match: Match, context: MergeContext): Merge {
   const { candidate, absorbed } = match
   const stored = candidate.token
-  const base = absorbed === null ? stored : withAbsorbed(stored, absorbed.token)
+  const base = absorbed === null ? stored : withAbsorbed(stored, absorbed.token, context.now)
   const ignored = staleFields(save, match, base, context.now)
   const fresh: SaveRequest = {
     ...save,
@@ -137,13 +137,17 @@ function accessOf(
   }
 }
 
-/** A token with the grant of the absorbed one, state and all, its blanks filled with what else that one knew. */
-function withAbsorbed(token: Token, absorbed: Token): Token {
+/**
+ * A token with the grant of the absorbed one, state and all, its blanks filled with what else that one knew. Whether the
+ * answer to a renewal under way still comes is unknown.
+ */
+function withAbsorbed(token: Token, absorbed: Token, now: Date): Token {
   const blanks = MERGED_FIELDS.filter((field) => token[field] === null)
   const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
   const { accessToken, expiresAt, lifetimeSeconds, refreshedAt } =
     absorbed.accessToken === null ? token : absorbed
-  const { refreshToken, status, lastError, retryAt, lostAt, renewals } = absorbed
+  const { refreshToken, status, lastError, retryAt, renewals } = absorbed
+  const lostAt = absorbed.lostAt ?? (absorbed.leaseUntil === null ? null : now)
   return {
     ...token,
     ...filled,

@@ -93,38 +93,70 @@ async function settlePause(
 async function settleLate(
   db: Db,
   claim: Claim,
-  { token, event }: Settlement,
+  settlement: Settlement,
   columns: Columns,
   keys: NamespaceKeys,
 ): Promise<TokenRow | null> {
-  const { namespaceId, id } = claim.token
-  const ofToken = db
-    .selectFrom('tokens')
-    .selectAll()
-    .where('namespaceId', '=', namespaceId)
-    .where('id', '=', id)
-  const row = await ofToken.forUpdate().executeTakeFirst()
+  const { token, event } = settlement
+  const row = await heirOf(db, claim.token, keys)
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
-  if (row && isSuccessor(row, claim.token, columns, keys)) {
-    const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt: token.refreshDueAt }
-    const update = updateOf(db, token, successor).set({ replacedAccess: RING })
-    const kept = await update.returningAll().execute()
-    await keepRotated(db, token, columns)
-    await recordEvents(db, token, [event])
-    return kept[0] ?? null
-  }
-  if (isHeld) await endLease(db, claim)
-  if (await holdNamespace(db, namespaceId)) {
+  if (row && isSuccessor(row, claim.token, columns, keys))
+    return keepSuccessor(db, row, claim, settlement, keys)
+  if (isHeld) await endLease(db, claim, token)
+  if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
   return null
 }
 
+/**
+ * This very token, or else whichever has its refresh token now: another may have absorbed it, or been saved after it was
+ * deleted. By the primary keys, in one statement that locks one row.
+ */
+async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<TokenRow | undefined> {
+  const { namespaceId, id, refreshToken } = presented
+  const digest = refreshToken && keys.digest('refresh_token', refreshToken)
+  const holder = sql<string>`(select token_id from refresh_tokens
+    where namespace_id = ${namespaceId} and digest = ${digest}::bytea)`
+  const itself = sql<boolean>`(id = ${id} and ${isSameToken(presented)})`
+  return db
+    .selectFrom('tokens')
+    .selectAll()
+    .where('namespaceId', '=', namespaceId)
+    .where(sql<boolean>`(${itself} or id = ${holder})`)
+    .orderBy(itself, 'desc')
+    .limit(1)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/**
+ * Its event stays with the token that was claimed, whose fence it bears. Where a replay may have replaced the refresh
+ * token once more, it is due while the provider's grace lasts.
+ */
+async function keepSuccessor(
+  db: Db,
+  row: TokenRow,
+  claim: Claim,
+  { token, event }: Settlement,
+  keys: NamespaceKeys,
+): Promise<TokenRow | null> {
+  const heir = { ...token, id: row.id }
+  const columns = changedColumns(heir, { ...claim.token, id: row.id }, keys)
+  const refreshDueAt = row.lostAt === null ? token.refreshDueAt : sql<Date>`now()`
+  const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt }
+  const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
+  const kept = await update.returningAll().execute()
+  await keepRotated(db, heir, columns)
+  await recordEvents(db, token, [event])
+  return kept[0] ?? null
+}
+
 /** Has nobody else claimed this very token since? */
-function isHeldBy({ fence, createdAt }: TokenRow, claim: Claim): boolean {
-  return fence === claim.fence && createdAt.getTime() === claim.token.createdAt.getTime()
+function isHeldBy({ id, fence, createdAt }: TokenRow, { fence: claimed, token }: Claim): boolean {
+  return id === token.id && fence === claimed && createdAt.getTime() === token.createdAt.getTime()
 }
 
 function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {
@@ -153,10 +185,12 @@ const SOUND = {
   retryAt: null,
 } as const
 
-async function endLease(db: Db, { token, fence }: Claim): Promise<void> {
+/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
+async function endLease(db: Db, { token, fence }: Claim, { lostAt }: Token): Promise<void> {
   await db
     .updateTable('tokens')
     .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+    .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
     .where('namespaceId', '=', token.namespaceId)
     .where('id', '=', token.id)
     .where('fence', '=', fence)

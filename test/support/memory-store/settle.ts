@@ -12,7 +12,7 @@ export function settle(memory: Memory, claim: Claim, settlement: Settlement): To
   const succeeded = event.type === 'renewal.succeeded'
   const isOwn = isHeldBy(row, claim) && row?.token.leaseUntil !== null
   const isVoid = !succeeded && row?.token.version !== claim.token.version
-  if (row === null || !isOwn || isVoid) return settleLate(memory, row, claim, settlement)
+  if (row === null || !isOwn || isVoid) return settleLate(memory, claim, settlement)
   const settled = { ...written(memory, row, claim, token), leaseUntil: null }
   const replaced = succeeded ? ring(row) : row.replacedAccess
   put(memory, { ...kept(row, settled), owner: null, claimedAt: null, replacedAccess: replaced })
@@ -22,7 +22,7 @@ export function settle(memory: Memory, claim: Claim, settlement: Settlement): To
 }
 
 function isHeldBy(row: Row | null, { token, fence }: Claim): boolean {
-  return row?.token.fence === fence && isSameToken(row.token, token)
+  return row?.token.fence === fence && row.token.id === token.id && isSameToken(row.token, token)
 }
 
 /** The stored token with the fields that the outcome changes: a save that came in the meantime keeps its own. */
@@ -65,7 +65,8 @@ function settlePause(memory: Memory, token: Token, { pause }: Settlement): void 
   if (!isPaused) record(memory, token, [{ type: 'client.paused', actor: REFRESHER, facts }])
 }
 
-function settleLate(memory: Memory, row: Row | null, claim: Claim, { token, event }: Settlement) {
+function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) {
+  const row = heirOf(memory, claim.token)
   const isOurs = isHeldBy(row, claim)
   if (row !== null && ((isOurs && row.token.leaseUntil === null) || hasAccess(row, claim, token)))
     return row.token
@@ -73,7 +74,7 @@ function settleLate(memory: Memory, row: Row | null, claim: Claim, { token, even
     const successor: Token = {
       ...written(memory, row, claim, token),
       ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
-      refreshDueAt: token.refreshDueAt,
+      refreshDueAt: row.token.lostAt === null ? token.refreshDueAt : memory.now(),
       leaseUntil: row.token.leaseUntil,
     }
     put(memory, { ...kept(row, successor), replacedAccess: ring(row) })
@@ -81,10 +82,25 @@ function settleLate(memory: Memory, row: Row | null, claim: Claim, { token, even
     return successor
   }
   if (row !== null && isOurs) {
-    put(memory, { ...row, token: { ...row.token, leaseUntil: null }, owner: null, claimedAt: null })
+    const lostAt = row.token.lostAt ?? token.lostAt
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt }, owner: null, claimedAt: null })
   }
   record(memory, token, [{ ...event, type: 'renewal.dropped' }])
   return null
+}
+
+/** This very token, or else whichever has its refresh token now. */
+function heirOf(memory: Memory, presented: Token): Row | null {
+  const row = rowOf(memory, presented)
+  if (row !== null && isSameToken(row.token, presented)) return row
+  const refreshToken = presented.refreshToken?.reveal()
+  const holders = [...memory.rows.values()].filter(
+    ({ token, refreshTokens }) =>
+      token.namespaceId === presented.namespaceId &&
+      refreshToken !== undefined &&
+      refreshTokens.includes(refreshToken),
+  )
+  return holders[0] ?? null
 }
 
 function hasAccess(row: Row, claim: Claim, { accessToken }: Token): boolean {

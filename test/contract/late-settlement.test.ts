@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import type { Claim } from '../../src/domain/renewal.ts'
+import { ZOHO } from '../support/domain.ts'
+import { STORAGES, useStorage } from '../support/memory-storage.ts'
+import { renewed } from '../support/token-storage.ts'
+
+const GRANT = {
+  clientId: 'client',
+  refreshToken: 'refresh-1',
+  accessToken: 'access-1',
+  expiresInSeconds: 0,
+}
+const ROTATING = { ...ZOHO, rotates: 'always' } as const
+const DELETED = { type: 'token.deleted', actor: 'test' } as const
+
+describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
+  const the = useStorage(open)
+
+  async function claimed(id: string): Promise<Claim> {
+    const claim = await the.replica.claim(id)
+    if (claim === null) throw new Error('the token was not claimed')
+    return claim
+  }
+
+  async function secretsOf(id: string) {
+    const { accessToken, refreshToken } = await the.replica.read(id)
+    return [accessToken?.reveal(), refreshToken?.reveal()]
+  }
+
+  describe('the successor of a refresh token that has moved to another row during its renewal', () => {
+    async function absorbedDuringRenewal() {
+      const user = await the.replica.save({ clientId: 'client', userName: 'ann', accessToken: 'access-0' })
+      const { id } = await the.replica.save(GRANT)
+      const claim = await claimed(id)
+      const into = await the.replica.save({ clientId: 'client', userName: 'ann', refreshToken: 'refresh-1' })
+      expect(into.id).toBe(user.id)
+      return { claim, id: into.id }
+    }
+
+    test('is kept by the token that absorbed the claimed one, once', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      for (let tries = 0; tries < 2; tries += 1) {
+        const kept = await the.replica.settle(claim, renewed('access-2', 'refresh-2'))
+        expect(kept).toMatchObject({ id, userName: 'ann', status: 'active', version: 3 })
+      }
+      expect(await secretsOf(id)).toEqual(['access-2', 'refresh-2'])
+      expect((await the.storage.events(claim.token.id)).at(-1)).toBe('renewal.succeeded')
+      expect((await the.replica.save({ refreshToken: 'refresh-2', scope: 'crm' })).id).toBe(id)
+    })
+
+    test('is known to be lost until it comes', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      const { lostAt, updatedAt } = await the.replica.read(id)
+      expect(lostAt).toEqual(updatedAt)
+      expect(lostAt?.getTime()).toBeGreaterThanOrEqual(claim.claimedAt.getTime())
+    })
+
+    test('is kept by the token that was saved with it after a delete', async () => {
+      const before = await the.replica.save(GRANT)
+      const claim = await claimed(before.id)
+      await the.replica.store.delete(before, DELETED, 'any')
+      const { id } = await the.replica.save(GRANT)
+      expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toMatchObject({ id })
+      expect(await secretsOf(id)).toEqual(['access-2', 'refresh-2'])
+    })
+
+    test('is kept there though its former id has been given to another token', async () => {
+      const before = await the.replica.save({ ...GRANT, id: 'token-1' })
+      const claim = await claimed(before.id)
+      await the.replica.store.delete(before, DELETED, 'any')
+      const { id } = await the.replica.save(GRANT)
+      await the.replica.save({ ...GRANT, id: 'token-1', refreshToken: 'refresh-b', accessToken: 'access-b' })
+      expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toMatchObject({ id })
+      expect(await secretsOf('token-1')).toEqual(['access-b', 'refresh-b'])
+    })
+
+    test('is dropped where the other row has a later one', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      await the.replica.settle(await claimed(id), renewed('access-3', 'refresh-3'))
+      expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
+      expect(await secretsOf(id)).toEqual(['access-3', 'refresh-3'])
+    })
+  })
+
+  test('a failure that a save has made void still tells that its answer was lost', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm' })
+    const timedOut = { kind: 'unavailable', error: 'timeout', sent: true } as const
+    expect(await the.replica.settle(claim, timedOut, ROTATING)).toBeNull()
+    const left = await the.replica.read(id)
+    expect(left).toMatchObject({ status: 'active', leaseUntil: null, lostAt: claim.claimedAt })
+    const refused = { kind: 'dead', error: 'invalid_grant' } as const
+    const dead = await the.replica.settle(await claimed(id), refused, ROTATING)
+    expect(dead?.lastError?.detail).toContain('was lost')
+  })
+
+  test('a successor is due at once where a replay may have brought another one', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const late = await claimed(id)
+    await the.storage.age(id, 26)
+    const replay = await claimed(id)
+    await the.replica.settle(late, renewed('access-2', 'refresh-2'))
+    const { refreshDueAt, updatedAt, lostAt } = await the.replica.read(id)
+    expect(lostAt).toEqual(replay.token.lostAt)
+    expect(refreshDueAt).toEqual(updatedAt)
+  })
+})
