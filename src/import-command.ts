@@ -26,6 +26,7 @@ import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
+import { stopSignal } from './signals.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database, Db } from './store/database.ts'
 import { ensureNamespace } from './store/namespaces.ts'
@@ -128,6 +129,10 @@ async function importSource(parts: Import): Promise<Counts> {
   const caller = await namespaceOf(db, into)
   const report = createReport()
   const progress = createProgress(output, 'Rows', source.count)
+  const stop = new AbortController()
+  void stopSignal().then(() => {
+    stop.abort()
+  })
   const importing = {
     store: createPostgresTokenStore({
       callers: db,
@@ -142,6 +147,7 @@ async function importSource(parts: Import): Promise<Counts> {
     dryRun: words.dryRun,
     concurrency: SAVES_AT_ONCE,
     report,
+    stop: stop.signal,
     onRow() {
       progress.advance(1)
     },
@@ -150,6 +156,7 @@ async function importSource(parts: Import): Promise<Counts> {
   if (!words.dryRun) await record([])
   try {
     await importRows(importing, source.rows)
+    if (stop.signal.aborted) throw new StartupError('import: was cut off: run it again for the rest')
     progress.end()
   } finally {
     // Of an import that was cut off, too: it is run again for the rest.

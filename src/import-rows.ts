@@ -21,6 +21,8 @@ export interface ImportParts extends SaveParts {
   /** Saves at once. */
   concurrency: number
   report: Report
+  /** Once it is aborted no further row is begun; what is under way is finished. */
+  stop: AbortSignal
   /** Called after each row. */
   onRow(): void
 }
@@ -39,7 +41,7 @@ export async function importRows(parts: ImportParts, rows: AsyncIterable<SourceR
   const iterator = rows[Symbol.asyncIterator]()
   let failed = false
   const importSome = async () => {
-    while (!failed) {
+    while (!failed && !parts.stop.aborted) {
       const next = await iterator.next()
       if (next.done === true) return
       await importRow(importing, next.value)
