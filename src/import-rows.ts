@@ -69,13 +69,21 @@ async function importRow(importing: Importing, { place, columns, fault }: Source
     const save = readSaveOrder(body)
     const plan = await carryOut(importing, save)
     tell(importing, { place, save, plan })
-    if (columns.id !== undefined && plan.replaces === null && plan.token.id !== columns.id)
-      report.remark('another id')
+    if (columns.id !== undefined && plan.token.id !== columns.id) {
+      report.rename(place, columns.id, importing.dryRun && plan.replaces === null ? null : plan.token.id)
+    }
+    remarkRenewal(report, plan)
     if (expiry === 'in seconds') report.remark('expiry in seconds')
     if (expiry === 'unreadable') report.remark('expiry unreadable')
   } catch (error) {
     refuse(report, place, error)
   }
+}
+
+function remarkRenewal(report: Report, { token, replaces }: SavePlan): void {
+  if (token === replaces || token.grantToken !== null) return
+  if (token.refreshToken === null) report.remark('no refresh token')
+  else if (token.clientSecret === null) report.remark('no client secret')
 }
 
 /** An error of the plan changes nothing: that is how a dry run ends. */
