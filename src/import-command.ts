@@ -26,7 +26,6 @@ import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
-import { stopSignal } from './signals.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database, Db } from './store/database.ts'
 import { ensureNamespace } from './store/namespaces.ts'
@@ -55,6 +54,7 @@ export async function commandImport(
   log: Logger,
   words: ImportWords,
   output: Output,
+  stopSignal: () => Promise<unknown>,
 ): Promise<Counts> {
   const blanks = blanksOf(words)
   const source = await openSource(config, words)
@@ -64,7 +64,7 @@ export async function commandImport(
       log,
       async (database, backing) => {
         await prepareSchema(database, backing)
-        return importSource({ config, words, output, blanks, source, database, backing })
+        return importSource({ config, words, output, stopSignal, blanks, source, database, backing })
       },
       CONNECTIONS,
     )
@@ -114,6 +114,8 @@ interface Import {
   config: Config
   words: ImportWords
   output: Output
+  /** Asked for once rows are imported: until then a signal ends the process. */
+  stopSignal: () => Promise<unknown>
   blanks: Blanks
   source: TokenSource
   database: Database
@@ -130,7 +132,7 @@ async function importSource(parts: Import): Promise<Counts> {
   const report = createReport()
   const progress = createProgress(output, 'Rows', source.count)
   const stop = new AbortController()
-  void stopSignal().then(() => {
+  void parts.stopSignal().then(() => {
     stop.abort()
   })
   const importing = {
