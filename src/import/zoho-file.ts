@@ -29,6 +29,7 @@ async function* readRows(path: string, form: FileForm): AsyncGenerator<SourceRow
     if (width === 0) width = widthOf(record, path)
     else if (record.some((field) => field !== '')) yield toRow(record, `line ${line}`, width)
   }
+  if (width === 0) throw new StartupError(`${path}: is empty: not even a first line names its columns`)
 }
 
 /** Columns go by position: each language names some of them its own way. */
