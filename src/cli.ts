@@ -67,7 +67,7 @@ async function run(): Promise<void> {
         })
       })
     case 'import': {
-      const { skipped } = await commandImport(config, log, words, process.stdout)
+      const { skipped } = await commandImport(config, log, words, process.stdout, stopSignal)
       if (skipped > 0) process.exitCode = 1
       return
     }

@@ -54,6 +54,7 @@ export async function commandImport(
   log: Logger,
   words: ImportWords,
   output: Output,
+  stopSignal: () => Promise<unknown>,
 ): Promise<Counts> {
   const blanks = blanksOf(words)
   const source = await openSource(config, words)
@@ -63,7 +64,7 @@ export async function commandImport(
       log,
       async (database, backing) => {
         await prepareSchema(database, backing)
-        return importSource({ config, words, output, blanks, source, database, backing })
+        return importSource({ config, words, output, stopSignal, blanks, source, database, backing })
       },
       CONNECTIONS,
     )
@@ -113,6 +114,8 @@ interface Import {
   config: Config
   words: ImportWords
   output: Output
+  /** Asked for once rows are imported: until then a signal ends the process. */
+  stopSignal: () => Promise<unknown>
   blanks: Blanks
   source: TokenSource
   database: Database
@@ -128,6 +131,10 @@ async function importSource(parts: Import): Promise<Counts> {
   const caller = await namespaceOf(db, into)
   const report = createReport()
   const progress = createProgress(output, 'Rows', source.count)
+  const stop = new AbortController()
+  void parts.stopSignal().then(() => {
+    stop.abort()
+  })
   const importing = {
     store: createPostgresTokenStore({
       callers: db,
@@ -142,6 +149,7 @@ async function importSource(parts: Import): Promise<Counts> {
     dryRun: words.dryRun,
     concurrency: SAVES_AT_ONCE,
     report,
+    stop: stop.signal,
     onRow() {
       progress.advance(1)
     },
@@ -150,6 +158,7 @@ async function importSource(parts: Import): Promise<Counts> {
   if (!words.dryRun) await record([])
   try {
     await importRows(importing, source.rows)
+    if (stop.signal.aborted) throw new StartupError('import: was cut off: run it again for the rest')
     progress.end()
   } finally {
     // Of an import that was cut off, too: it is run again for the rest.

@@ -21,6 +21,8 @@ export interface ImportParts extends SaveParts {
   /** Saves at once. */
   concurrency: number
   report: Report
+  /** Once it is aborted no further row is begun; what is under way is finished. */
+  stop: AbortSignal
   /** Called after each row. */
   onRow(): void
 }
@@ -39,7 +41,7 @@ export async function importRows(parts: ImportParts, rows: AsyncIterable<SourceR
   const iterator = rows[Symbol.asyncIterator]()
   let failed = false
   const importSome = async () => {
-    while (!failed) {
+    while (!failed && !parts.stop.aborted) {
       const next = await iterator.next()
       if (next.done === true) return
       await importRow(importing, next.value)
@@ -67,13 +69,21 @@ async function importRow(importing: Importing, { place, columns, fault }: Source
     const save = readSaveOrder(body)
     const plan = await carryOut(importing, save)
     tell(importing, { place, save, plan })
-    if (columns.id !== undefined && plan.replaces === null && plan.token.id !== columns.id)
-      report.remark('another id')
+    if (columns.id !== undefined && plan.token.id !== columns.id) {
+      report.rename(place, columns.id, importing.dryRun && plan.replaces === null ? null : plan.token.id)
+    }
+    remarkRenewal(report, plan)
     if (expiry === 'in seconds') report.remark('expiry in seconds')
     if (expiry === 'unreadable') report.remark('expiry unreadable')
   } catch (error) {
     refuse(report, place, error)
   }
+}
+
+function remarkRenewal(report: Report, { token, replaces }: SavePlan): void {
+  if (token === replaces || token.grantToken !== null) return
+  if (token.refreshToken === null) report.remark('no refresh token')
+  else if (token.clientSecret === null) report.remark('no client secret')
 }
 
 /** An error of the plan changes nothing: that is how a dry run ends. */

@@ -5,7 +5,8 @@ type Verdict = 'imported' | 'merged' | 'unchanged' | 'duplicate' | 'empty' | 'sk
 type NamedVerdict = 'skipped' | 'duplicate'
 
 /** What a person should know of a row that was imported all the same. */
-type Remark = 'expiry in seconds' | 'expiry unreadable' | 'another id'
+type Remark =
+  'expiry in seconds' | 'expiry unreadable' | 'another id' | 'no client secret' | 'no refresh token'
 
 export type Counts = Record<Verdict, number>
 
@@ -14,6 +15,8 @@ export interface Report {
   /** Counts it, and keeps the place for the reader. */
   name(verdict: NamedVerdict, place: string, detail: string): void
   remark(remark: Remark): void
+  /** Remarks on it, and keeps the place and the ids for the reader. */
+  rename(place: string, former: string, id: string | null): void
   readonly counts: Counts
   /** For a person to read; no secret is among it. */
   lines(from: string, into: string, dryRun: boolean): string[]
@@ -34,13 +37,22 @@ const MEANINGS: Record<Verdict, string> = {
 const REMARKS: Record<Remark, string> = {
   'expiry in seconds': 'had an expiry in seconds: converted to milliseconds',
   'expiry unreadable': 'had an expiry that is no time: stored as unknown',
-  'another id': 'got a new id: the old one is that of another token in the vault, or not allowed',
+  'no client secret': 'without a client secret: cannot be renewed, see --client-secret',
+  'no refresh token': 'without a refresh token: cannot be renewed',
+  'another id': 'of a token with another id: theirs is that of another token in the vault, or not allowed',
 }
 
 export function createReport(): Report {
   const counts: Counts = { imported: 0, merged: 0, unchanged: 0, duplicate: 0, empty: 0, skipped: 0 }
-  const remarks: Record<Remark, number> = { 'expiry in seconds': 0, 'expiry unreadable': 0, 'another id': 0 }
+  const remarks: Record<Remark, number> = {
+    'expiry in seconds': 0,
+    'expiry unreadable': 0,
+    'no client secret': 0,
+    'no refresh token': 0,
+    'another id': 0,
+  }
   const named: Record<NamedVerdict, string[]> = { skipped: [], duplicate: [] }
+  const renamed: string[] = []
   return {
     counts,
     count(verdict) {
@@ -53,6 +65,14 @@ export function createReport(): Report {
     remark(remark) {
       remarks[remark] += 1
     },
+    rename(place, former, id) {
+      remarks['another id'] += 1
+      if (renamed.length < MOST_NAMED) {
+        renamed.push(
+          `${place}: id ${former} cannot be kept; ${id === null ? 'a new one is made' : `now ${id}`}`,
+        )
+      }
+    },
     lines(from, into, dryRun) {
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
       const rows = `${number(total)} row${total === 1 ? '' : 's'}`
@@ -62,6 +82,7 @@ export function createReport(): Report {
           : `Import: ${rows} of ${from} into namespace ${into}`,
         ...tableOf(counts, MEANINGS),
         ...tableOf(remarks, REMARKS),
+        ...listed(renamed, remarks['another id']),
         ...(['skipped', 'duplicate'] as const).flatMap((verdict) => listed(named[verdict], counts[verdict])),
       ]
     },

@@ -23,7 +23,7 @@ const SECONDS = /^\d{10}(?:\.0*)?$/
 export function toSaveBody(columns: Columns, blanks: Blanks): ImportOrder {
   const clientId = columns.client_id ?? blanks.clientId
   const secretOfClient = clientId === blanks.clientId ? blanks.clientSecret : null
-  const { at, expiry } = readExpiry(columns.expiry_time)
+  const { at, expiry } = readExpiry(columns.expiry_time?.trim())
   return {
     body: {
       provider: PROVIDER,

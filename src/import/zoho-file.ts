@@ -29,6 +29,7 @@ async function* readRows(path: string, form: FileForm): AsyncGenerator<SourceRow
     if (width === 0) width = widthOf(record, path)
     else if (record.some((field) => field !== '')) yield toRow(record, `line ${line}`, width)
   }
+  if (width === 0) throw new StartupError(`${path}: is empty: not even a first line names its columns`)
 }
 
 /** Columns go by position: each language names some of them its own way. */
@@ -100,6 +101,11 @@ function breaksIn(record: string[]): number {
 function faultOf(error: unknown, path: string): unknown {
   const { code, lines } = error as Partial<CsvError>
   if (code?.startsWith('CSV_') !== true) return unreadableFile(path, error)
+  if (code === 'CSV_MAX_RECORD_SIZE') {
+    return new StartupError(
+      `${path}: after line ${String(lines)} a row is longer than ${MOST_ROW_CHARACTERS.toLocaleString('en')} characters: a quotation mark may not be closed`,
+    )
+  }
   return new StartupError(
     `${path}: after line ${String(lines)} a value begins with a quotation mark that is not closed: mend it, and run the import again`,
   )

@@ -28,8 +28,13 @@ export async function openZohoMysql(
       charset: 'utf8mb4',
       typeCast: (field) => field.string(),
     })
+    // With nobody who listens, a lost connection would end the process.
+    const loss = new AbortController()
+    connection.on('error', (error) => {
+      loss.abort(error)
+    })
     try {
-      return await sourceOf(connection, name, table, escapeId)
+      return await sourceOf({ connection, lost: loss.signal, name, escapeId }, table)
     } catch (error) {
       connection.destroy()
       throw error
@@ -48,12 +53,16 @@ async function loaded(load: () => Promise<Mysql>): Promise<Mysql> {
   }
 }
 
-async function sourceOf(
-  connection: Connection,
-  name: string,
-  given: string | undefined,
-  escapeId: Mysql['escapeId'],
-): Promise<TokenSource> {
+interface Opened {
+  connection: Connection
+  /** Aborts with the error that ended the connection. */
+  lost: AbortSignal
+  name: string
+  escapeId: Mysql['escapeId']
+}
+
+async function sourceOf(opened: Opened, given: string | undefined): Promise<TokenSource> {
+  const { connection, name, escapeId } = opened
   const select = async (sql: string, ...values: string[]) => {
     const [rows] = await connection.promise().query(sql, values)
     return (rows as { it: string }[]).map(({ it }) => it)
@@ -67,7 +76,7 @@ async function sourceOf(
   return {
     name: `${name}, table ${table}`,
     count: Number(count),
-    rows: readRows(connection, `select * from ${escapeId(table, true)}`, layout, name),
+    rows: readRows(opened, `select * from ${escapeId(table, true)}`, layout),
     // A goodbye would wait behind the rows that nobody takes any more.
     close() {
       connection.destroy()
@@ -76,15 +85,17 @@ async function sourceOf(
 }
 
 async function* readRows(
-  connection: Connection,
+  { connection, lost, name }: Opened,
   sql: string,
   layout: Map<string, Column>,
-  name: string,
 ): AsyncGenerator<SourceRow> {
   let number = 0
   try {
-    const rows = connection.query(sql).stream() as AsyncIterable<Record<string, unknown>>
-    for await (const values of rows) yield toRow(values, layout, (number += 1))
+    lost.throwIfAborted()
+    const rows = connection.query(sql).stream()
+    // The driver tells the connection of a loss, and leaves who reads its rows waiting.
+    lost.addEventListener('abort', () => rows.destroy(lost.reason as Error))
+    for await (const values of rows) yield toRow(values as Record<string, unknown>, layout, (number += 1))
   } catch (error) {
     throw faultOf(error, name)
   }

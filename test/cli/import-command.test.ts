@@ -111,6 +111,27 @@ describe('token-vault import', () => {
     expect(await users()).toEqual([])
   })
 
+  test('that is told to stop reports and records what it did, and ends with 1', async () => {
+    write(
+      Array.from({ length: MANY }, (_, index) => ({
+        ...ANN,
+        id: '',
+        user_name: `u-${index}`,
+        refresh_token: `r-${index}`,
+        access_token: `a-${index}`,
+      })),
+    )
+    const stopped = start('zoho-file', 'sdk_tokens.txt')
+    await stopped.says('Rows: 9 %')
+    stopped.interruptGroup()
+    expect(await stopped.ended).toBe(1)
+    const there = (await users()).length
+    expect(there).toBeLessThan(MANY)
+    expect(stopped.stdout()).toContain(`${there.toLocaleString('en').padStart(12)} imported`)
+    expect(stopped.stderr()).toContain(`"action":"tokens.imported","count":${there}`)
+    expect(stopped.stderr()).toContain('import: was cut off: run it again for the rest')
+  })
+
   test(`may be killed in the middle of ${MANY} rows and run again`, async () => {
     write(
       Array.from({ length: MANY }, (_, index) => ({

@@ -137,14 +137,15 @@ describe('an id', () => {
     const second = { id: '1', client_id: 'c', refresh_token: 'second' }
     const { counts, told } = await world.importRows([second])
     expect(counts).toEqual({ imported: 1 })
-    expect(told.at(-1)).toMatch(/1 got a new id: the old one is that of another token in the vault/)
+    expect(told).toContain('           1 without a client secret: cannot be renewed, see --client-secret')
+    expect(told.at(-1)).toMatch(/^line 2: id 1 cannot be kept; now [0-9a-f-]{36}$/)
     expect((await world.vault.find({ id: '1' })).body.refresh_token).toBe('first')
     expect((await world.importRows([second])).counts).toEqual({ unchanged: 1 })
   })
 
   test('that the vault does not allow is replaced', async () => {
     const { told } = await world.importRows([{ ...ANN, id: 'no id!' }])
-    expect(told.at(-1)).toMatch(/1 got a new id/)
+    expect(told.at(-1)).toMatch(/^line 2: id no id! cannot be kept; now /)
     expect((await find(ANN.user_name)).id).toMatch(/^[0-9a-f-]{36}$/)
   })
 })

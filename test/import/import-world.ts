@@ -31,6 +31,8 @@ export interface ImportWorld {
   close(): Promise<void>
 }
 
+const neverStopped = () => new Promise(() => undefined)
+
 export async function openImportWorld(): Promise<ImportWorld> {
   const database = await createTestDatabase()
   const vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
@@ -45,7 +47,13 @@ export async function openImportWorld(): Promise<ImportWorld> {
     let text = ''
     const output = { write: (more: string) => (text += more) }
     const given = { action: undefined, subject: undefined, expiresAt: undefined, dryRun: false, ...words }
-    const counts = await commandImport(readConfig(settings), createLogger('fatal'), given, output)
+    const counts = await commandImport(
+      readConfig(settings),
+      createLogger('fatal'),
+      given,
+      output,
+      neverStopped,
+    )
     const told = text.split('\n').filter((line) => line !== '' && !line.startsWith('Rows: '))
     return { counts: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)), told }
   }

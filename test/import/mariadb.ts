@@ -14,6 +14,8 @@ export interface MariaDb {
   /** Of a database and a user that were made for it. */
   url: string
   execute(statements: { sql: string; values: string[] }[]): Promise<void>
+  /** Ends all other connections. */
+  disconnectAll(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -42,7 +44,7 @@ export async function startMariaDb(): Promise<MariaDb> {
   const network = ['--bind-address=127.0.0.1', `--port=${port}`, `--socket=${join(folder, 'socket')}`]
   const child = spawn(server ?? '', [...common, ...network], { ...options, stdio: 'ignore' })
   const stop = async () => {
-    if (child.exitCode === null) {
+    if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM')
       await once(child, 'exit')
     }
@@ -59,7 +61,12 @@ export async function startMariaDb(): Promise<MariaDb> {
     throw error
   }
   const url = `mysql://crm:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${DATABASE}`
-  return { url, execute: (statements) => execute(url, statements), stop }
+  return {
+    url,
+    execute: (statements) => execute(url, statements),
+    disconnectAll: () => disconnectAll(url),
+    stop,
+  }
 }
 
 async function untilReady(url: string) {
@@ -77,5 +84,14 @@ async function untilReady(url: string) {
 async function execute(url: string, statements: { sql: string; values: string[] }[]): Promise<void> {
   const connection = await createConnection(url)
   for (const { sql, values } of statements) await connection.query(sql, values)
+  await connection.end()
+}
+
+async function disconnectAll(url: string): Promise<void> {
+  const connection = await createConnection(url)
+  const [rows] = await connection.query(
+    'select id from information_schema.processlist where user = substring_index(current_user(), "@", 1) and id <> connection_id()',
+  )
+  for (const { id } of rows as { id: number }[]) await connection.query('kill ?', [id])
   await connection.end()
 }

@@ -57,7 +57,6 @@ describe('a token file', () => {
   })
 
   test('that is empty, or holds nothing but its header and blank lines, has no rows', async () => {
-    expect(await read('')).toEqual([])
     expect(await read(HEADER)).toEqual([])
     expect(await read(`${HEADER}\n\n,,,,\n`)).toEqual([])
   })
@@ -95,6 +94,8 @@ describe('a token file', () => {
 })
 
 test.each([
+  ['', /sdk_tokens.txt: is empty/],
+  [`${HEADER}\n1,${'a'.repeat(2 << 20)}\n`, /after line \d+ a row is longer than 1,048,576 characters/],
   ['name,age\nann,7\n', /is no token file of a Zoho SDK: its first line must be id,user_name,/],
   [`${HEADER},more\n`, /is no token file of a Zoho SDK/],
   [Buffer.from(`${HEADER}\n1,zo\xeb,c\n`, 'latin1'), /after line 1: is not UTF-8: convert the file first/],

@@ -63,6 +63,23 @@ describe.skipIf(!isMariaDbInstalled)('MariaDB (skipped where mariadb-server is n
     expect(count).toBe(20_000)
   })
 
+  test('a connection that is lost between two rows, or before the first, ends the rows with a fault', async () => {
+    await run('create table oauthtoken (id int, access_token text)')
+    await run(`insert into oauthtoken select seq, repeat('a', 1000) from seq_1_to_20000`)
+    const fault = /^127.0.0.1:\d+\/zohooauth: cannot be read \(/
+    const [begun, waiting] = [await open(), await open()]
+    const rows = begun.rows[Symbol.asyncIterator]()
+    await rows.next()
+    await mariadb.disconnectAll()
+    const rest = async () => {
+      while ((await rows.next()).done !== true);
+    }
+    await expect(rest()).rejects.toThrow(fault)
+    await expect(rest()).resolves.toBeUndefined()
+    await expect(rowsOf(waiting)).rejects.toThrow(fault)
+    begun.close()
+  })
+
   test('a table that is missing, or one of two, is asked for', async () => {
     await expect(open()).rejects.toThrow(
       /zohooauth: has no table oauthtoken or oauthtokens: name .* --table$/,
