@@ -78,7 +78,7 @@ export function createReport(): Report {
       const rows = `${number(total)} row${total === 1 ? '' : 's'}`
       return [
         dryRun
-          ? `Dry run, nothing was written. What ${rows} of ${from} would become in namespace ${into}:`
+          ? `Dry run, no token was saved. What ${rows} of ${from} would become in namespace ${into}:`
           : `Import: ${rows} of ${from} into namespace ${into}`,
         ...tableOf(counts, MEANINGS),
         ...tableOf(remarks, REMARKS),

@@ -60,7 +60,7 @@ describe('token-vault import', () => {
     expect(await run('zoho-file', 'sdk_tokens.txt', '--dry-run')).toMatchObject({
       code: 0,
       told: [
-        'Dry run, nothing was written. What 2 rows of sdk_tokens.txt would become in namespace default:',
+        'Dry run, no token was saved. What 2 rows of sdk_tokens.txt would become in namespace default:',
         '           2 imported',
       ],
     })

@@ -237,7 +237,7 @@ test('a dry run tells the same and writes nothing', async () => {
   const dry = await world.importRows(rows, { dryRun: true })
   expect(await stored()).toEqual(before)
   expect(await world.query('select distinct type from events')).toEqual([{ type: 'token.created' }])
-  expect(dry.told[0]).toMatch(/^Dry run, nothing was written. What 6 rows of /)
+  expect(dry.told[0]).toMatch(/^Dry run, no token was saved. What 6 rows of /)
   expect(dry.counts).toEqual({ unchanged: 1, imported: 1, duplicate: 2, empty: 1, skipped: 1 })
   const wet = await world.importRows(rows)
   expect([wet.counts, wet.told.slice(1)]).toEqual([dry.counts, dry.told.slice(1)])
