@@ -1,4 +1,4 @@
-import type { Updateable } from 'kysely'
+import type { UpdateObject } from 'kysely'
 import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
@@ -46,7 +46,7 @@ export async function settle(
   return row && toToken(row, await keysFor(keyring, token.namespaceId, [row]))
 }
 
-function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: Updateable<Schema['tokens']>) {
+function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: UpdateObject<Schema, 'tokens'>) {
   return db
     .updateTable('tokens')
     .set({ ...columns, version: sql`version + 1`, updatedAt: sql`now()` })
@@ -132,7 +132,10 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
     .executeTakeFirst()
 }
 
-/** Its event stays with the token that was claimed, whose fence it bears. */
+/**
+ * Its event stays with the token that was claimed, whose fence it bears. Where a replay may have replaced the refresh
+ * token once more, it is due while the provider's grace lasts.
+ */
 async function keepSuccessor(
   db: Db,
   row: TokenRow,
@@ -142,7 +145,8 @@ async function keepSuccessor(
 ): Promise<TokenRow | null> {
   const heir = { ...token, id: row.id }
   const columns = changedColumns(heir, { ...claim.token, id: row.id }, keys)
-  const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt: token.refreshDueAt }
+  const refreshDueAt = row.lostAt === null ? token.refreshDueAt : sql<Date>`now()`
+  const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt }
   const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
   const kept = await update.returningAll().execute()
   await keepRotated(db, heir, columns)

@@ -94,4 +94,15 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     const dead = await the.replica.settle(await claimed(id), refused, ROTATING)
     expect(dead?.lastError?.detail).toContain('was lost')
   })
+
+  test('a successor is due at once where a replay may have brought another one', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const late = await claimed(id)
+    await the.storage.age(id, 26)
+    const replay = await claimed(id)
+    await the.replica.settle(late, renewed('access-2', 'refresh-2'))
+    const { refreshDueAt, updatedAt, lostAt } = await the.replica.read(id)
+    expect(lostAt).toEqual(replay.token.lostAt)
+    expect(refreshDueAt).toEqual(updatedAt)
+  })
 })
