@@ -170,6 +170,7 @@ async function carryOut(trx: Transaction<Schema>, plan: SavePlan, keys: Namespac
 
 /** The absorbed token's refresh tokens, former ones too, find the token that it became part of. */
 async function absorb(trx: Transaction<Schema>, absorbed: Token, into: Token): Promise<void> {
+  await leaveRenewals(trx, absorbed)
   await trx
     .updateTable('refreshTokens')
     .set({ tokenId: into.id })

@@ -1,4 +1,4 @@
-import type { Updateable } from 'kysely'
+import type { UpdateObject } from 'kysely'
 import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
@@ -46,7 +46,7 @@ export async function settle(
   return row && toToken(row, await keysFor(keyring, token.namespaceId, [row]))
 }
 
-function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: Updateable<Schema['tokens']>) {
+function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: UpdateObject<Schema, 'tokens'>) {
   return db
     .updateTable('tokens')
     .set({ ...columns, version: sql`version + 1`, updatedAt: sql`now()` })

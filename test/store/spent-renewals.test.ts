@@ -65,6 +65,21 @@ describe('the renewals of a refresh token count on', () => {
     expect(await replica.read(id)).toMatchObject({ status: 'active' })
     expect(await replica.claim(id, true)).toBeNull()
   })
+
+  test('when the token is absorbed by a save that comes back to a former refresh token', async () => {
+    const { id } = await replica.save(EXPIRED)
+    await replica.save({ ...EXPIRED, id, refreshToken: 'refresh-2' })
+    await spend(id)
+    await storage.database.query(`update tokens set status = 'reauth_required'`)
+    const ann = { clientId: 'client', userName: 'ann' }
+    const user = await replica.save({ ...ann, accessToken: 'access-ann' })
+    await replica.save({ ...ann, refreshToken: 'refresh-1' })
+    await replica.save({ ...EXPIRED, id: user.id, refreshToken: 'refresh-3' })
+    await storage.database.query(`update tokens set status = 'reauth_required'`)
+    await replica.save({ ...EXPIRED, id: user.id, refreshToken: 'refresh-2' })
+    expect((await replica.read(user.id)).status).toBe('active')
+    expect(await replica.claim(user.id, true)).toBeNull()
+  })
 })
 
 test('a token that was never renewed leaves nothing behind', async () => {

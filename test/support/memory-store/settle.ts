@@ -71,10 +71,11 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
   if (row !== null && ((isOurs && row.token.leaseUntil === null) || hasAccess(row, claim, token)))
     return row.token
   if (row !== null && isSuccessor(row, claim.token, token)) {
+    const changed = written(memory, row, claim, token)
     const successor: Token = {
-      ...written(memory, row, claim, token),
+      ...changed,
       ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
-      refreshDueAt: row.token.lostAt === null ? token.refreshDueAt : memory.now(),
+      refreshDueAt: row.token.lostAt === null ? token.refreshDueAt : changed.updatedAt,
       leaseUntil: row.token.leaseUntil,
     }
     put(memory, { ...kept(row, successor), replacedAccess: ring(row) })
