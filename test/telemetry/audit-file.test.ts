@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import {
   createReadStream,
   linkSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -10,39 +8,27 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { checkAuditFile } from '../../src/audit-file.ts'
-import type { AuditEntry } from '../../src/domain/audit.ts'
 import { openAudit } from '../../src/open-audit.ts'
 import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
 import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
 import { createFileSink } from '../../src/telemetry/audit-sink.ts'
 import { createAuditTrail } from '../../src/telemetry/audit-trail.ts'
 import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
+import { deletionOf, masterKey, useAuditRoom } from '../support/audit-room.ts'
 
-const masterKeys = [{ id: 'k1', bytes: randomBytes(32) }]
+const masterKeys = [masterKey('k1')]
 const keys = createAuditKeys(masterKeys)
 const refused = /another process writes/
 let folder: string
 let file: string
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'audit-'))
-  file = join(folder, 'audit.log')
+useAuditRoom((room) => {
+  ;({ folder, file } = room)
 })
 
-afterEach(() => {
-  rmSync(folder, { recursive: true })
-})
-
-const entry = (tokenId: string): AuditEntry => ({
-  actor: 'bootstrap',
-  action: 'token.deleted',
-  tokenId,
-  outcome: 'ok',
-})
 const openTrail = (sink: AuditSink) => createAuditTrail({ sink, keys, now: () => new Date() })
 const verify = () => new AuditVerifier(keys).read(createReadStream(file) as AsyncIterable<Buffer>)
 
@@ -100,10 +86,10 @@ describe('a file', () => {
 
   test('goes on when the file is replaced or deleted: no line is written where nobody finds it', async () => {
     const trail = openTrail(createFileSink(file))
-    await trail.record([entry('first')])
+    await trail.record([deletionOf('first')])
     for (const [round, harm] of [remove, replace, empty].entries()) {
       harm()
-      await trail.record([entry(`after ${round}`)])
+      await trail.record([deletionOf(`after ${round}`)])
       expect(readFileSync(file, 'utf8')).toContain(`"token_id":"after ${round}"`)
       expect(await verify()).toBeNull()
     }
@@ -122,11 +108,11 @@ describe('a file', () => {
       },
     }
     const trail = openTrail(harmed)
-    await trail.record([entry('first')])
+    await trail.record([deletionOf('first')])
     for (harm of [remove, replace]) {
-      await expect(trail.record([entry('lost')])).rejects.toMatchObject({ code: 'storage_unavailable' })
+      await expect(trail.record([deletionOf('lost')])).rejects.toMatchObject({ code: 'storage_unavailable' })
       harm = () => undefined
-      await trail.record([entry('told')])
+      await trail.record([deletionOf('told')])
       expect(readFileSync(file, 'utf8')).toContain('"token_id":"told"')
       expect(await verify()).toBeNull()
     }

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
 import type { AuditEntry, AuditTrail } from '../../src/domain/audit.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
@@ -11,22 +9,16 @@ import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
 import { createAuditTrail } from '../../src/telemetry/audit-trail.ts'
 import type { AuditFault } from '../../src/telemetry/audit-verify.ts'
 import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
+import { masterKey, useAuditRoom } from '../support/audit-room.ts'
 
-const masterKey = (id: string) => ({ id, bytes: randomBytes(32) })
 const k1 = masterKey('k1')
 const k2 = masterKey('k2')
 const keys = createAuditKeys([k1])
 
-let folder: string
 let file: string
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'audit-'))
-  file = join(folder, 'audit.log')
-})
-
-afterEach(() => {
-  rmSync(folder, { recursive: true })
+useAuditRoom((room) => {
+  file = room.file
 })
 
 const entry = (tokenId: string): AuditEntry => ({
@@ -115,7 +107,7 @@ describe('the chain', () => {
   })
 
   test('that another key has made is not taken for ours', async () => {
-    await writeLines(3, createAuditKeys([{ id: 'k1', bytes: randomBytes(32) }]))
+    await writeLines(3, createAuditKeys([masterKey('k1')]))
     expect(await verify(readFileSync(file))).toEqual({ kind: 'edited', line: 1 })
   })
 })

@@ -1,39 +1,23 @@
-import { randomBytes } from 'node:crypto'
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AuditEntry, AuditTrail } from '../../src/domain/audit.ts'
+import { copyFileSync, readFileSync, renameSync, truncateSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { AuditTrail } from '../../src/domain/audit.ts'
 import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
 import { writeLine } from '../../src/telemetry/audit-line.ts'
 import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
 import { createFileSink } from '../../src/telemetry/audit-sink.ts'
 import { createAuditTrail } from '../../src/telemetry/audit-trail.ts'
 import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
+import { deletionOf, masterKey, useAuditRoom } from '../support/audit-room.ts'
 
-const [k1, k2] = ['k1', 'k2'].map((id) => ({ id, bytes: randomBytes(32) })) as [Key, Key]
-interface Key {
-  id: string
-  bytes: Buffer
-}
+const k1 = masterKey('k1')
+const k2 = masterKey('k2')
 const keys = createAuditKeys([k1, k2])
-let folder: string
 let file: string
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tampering-'))
-  file = join(folder, 'audit.log')
-})
-afterEach(() => {
-  rmSync(folder, { recursive: true })
+useAuditRoom((room) => {
+  file = room.file
 })
 
-const entry = (tokenId: string): AuditEntry => ({
-  actor: 'bootstrap',
-  action: 'token.deleted',
-  tokenId,
-  outcome: 'ok',
-})
 const openTrail = (sink: AuditSink, by = keys, mostWriteMs?: number): AuditTrail =>
   createAuditTrail({ sink, keys: by, now: () => new Date(), ...(mostWriteMs && { mostWriteMs }) })
 
@@ -47,7 +31,7 @@ async function verify(bytes = readFileSync(file)) {
 }
 
 async function record(trail: AuditTrail, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) await trail.record([entry(`t-${index}`)])
+  for (let index = 0; index < count; index += 1) await trail.record([deletionOf(`t-${index}`)])
 }
 
 const linesOf = () => readFileSync(file, 'utf8').split('\n').slice(0, -1)
@@ -137,22 +121,24 @@ describe('a place that takes nothing', () => {
     await record(trail, 1)
     stuck = true
     const refused = { code: 'storage_unavailable' }
-    await expect(trail.record([entry('late')])).rejects.toMatchObject(refused)
-    await expect(trail.record([entry('beside')])).rejects.toMatchObject(refused)
+    await expect(trail.record([deletionOf('late')])).rejects.toMatchObject(refused)
+    await expect(trail.record([deletionOf('beside')])).rejects.toMatchObject(refused)
     expect(begun).toBe(2)
     stuck = false
     release()
-    await expect.poll(() => trail.record([entry('after')]).then(() => 'written', String)).toBe('written')
+    await expect.poll(() => trail.record([deletionOf('after')]).then(() => 'written', String)).toBe('written')
     await trail.close()
     expect((await verify()).fault).toBeNull()
     expect(readFileSync(file, 'utf8')).toContain('"token_id":"late"')
   })
 
   test('does not hold up the end of the service', async () => {
-    const hanging: AuditSink = { ...createFileSink(file), write: () => new Promise(() => undefined) }
+    const sink = createFileSink(file)
+    const hanging: AuditSink = { ...sink, write: () => new Promise(() => undefined) }
     const trail = openTrail(hanging, keys, 20)
     await expect(trail.record([])).rejects.toMatchObject({ code: 'storage_unavailable' })
     await trail.close()
+    await sink.close()
   })
 
   test('and cannot be read begins a chain anew after a failure: what stands there nobody knows', async () => {
@@ -170,7 +156,7 @@ describe('a place that takes nothing', () => {
     const trail = openTrail(stream)
     await record(trail, 2)
     fails = true
-    await expect(trail.record([entry('x'), entry('y')])).rejects.toMatchObject({
+    await expect(trail.record([deletionOf('x'), deletionOf('y')])).rejects.toMatchObject({
       code: 'storage_unavailable',
     })
     fails = false
