@@ -26,10 +26,10 @@ export async function leaveRenewals(db: Db, { namespaceId, id }: TokenRef): Prom
  */
 export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, digest: Buffer): Promise<void> {
   await sql`with outdated as (
-      delete from spent_renewals where namespace_id = ${namespaceId} and digest in (
+      delete from spent_renewals where namespace_id = ${namespaceId} and digest = any(array(
         select digest from spent_renewals
         where namespace_id = ${namespaceId} and left_at < now() - ${KEPT_FOR} and digest <> ${digest}
-        limit ${SWEPT_AT_ONCE} for update skip locked)
+        limit ${SWEPT_AT_ONCE} for update skip locked))
     ), left_behind as (
       delete from spent_renewals where namespace_id = ${namespaceId} and digest = ${digest} returning renewals
     )
