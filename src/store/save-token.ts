@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Transaction } from 'kysely'
+import type { RawBuilder, Transaction } from 'kysely'
 import { sql } from 'kysely'
 import { unauthorized } from '../domain/errors.ts'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
@@ -121,12 +121,16 @@ async function selectCandidates(trx: Transaction<Schema>, namespaceId: string, g
   const named = sql`select ${given.id}::text union all select ${holder}
     union all select id ${ofNamespace} and grant_digest = ${given.grantDigest}::bytea
     union all select id ${ofNamespace} and access_digest = ${given.accessDigest}::bytea`
+  const ofUser = (user: RawBuilder<unknown>) => sql`select id ${ofNamespace} and user_key = ${user}`
   // A save that names no user may still give its token an identity that another token of the same user has.
-  const users = sql`array(select user_key ${ofNamespace} and id = any(array(${named})))`
-  const user = given.userKey === null ? sql`any(${users})` : sql`${given.userKey}`
+  const ofSame =
+    given.userKey !== null
+      ? ofUser(sql`${given.userKey}`)
+      : sql`select same.id from tokens as named cross join lateral (${ofUser(sql`named.user_key`)} offset 0) as same
+          where named.namespace_id = ${namespaceId} and named.id = any(array(${named}))`
   const { rows } = await sql<CandidateRow>`
     select *, clock_timestamp() as now, coalesce(id = ${holder}, false) as holds_refresh ${ofNamespace}
-      and id = any(array(${named} union all select id ${ofNamespace} and user_key = ${user}))
+      and id = any(array(${named} union all ${ofSame}))
     order by id for update`.execute(trx)
   return rows
 }
@@ -217,8 +221,6 @@ async function write(trx: Transaction<Schema>, token: Token, replaces: Token | n
 async function keepRefreshDigest(trx: Transaction<Schema>, token: Token, digest: Buffer): Promise<void> {
   await sql`insert into refresh_tokens (namespace_id, token_id, digest)
     select ${token.namespaceId}::uuid, ${token.id}, ${digest}::bytea
-    where not exists (select from refresh_tokens
-      where namespace_id = ${token.namespaceId} and digest = ${digest}::bytea and token_id = ${token.id})`.execute(
-    trx,
-  )
+    where ${token.id} is distinct from (select token_id from refresh_tokens
+      where namespace_id = ${token.namespaceId} and digest = ${digest}::bytea)`.execute(trx)
 }
