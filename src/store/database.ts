@@ -8,9 +8,17 @@ export type Db = Kysely<Schema>
 /** Connections to Postgres, with a limit on everything that could wait for ever. */
 export interface Database {
   db: Db
+  /** Runs a statement that each connection parses and plans once, and keeps under its name. */
+  prepared<Row extends pg.QueryResultRow>(statement: Prepared, values: unknown[]): Promise<Row[]>
   /** Rejects when Postgres cannot be reached or takes no writes. */
   ping(): Promise<void>
   close(): Promise<void>
+}
+
+/** A statement of the hot path; its name stands for its text, and only for it. */
+export interface Prepared {
+  name: string
+  text: string
 }
 
 export interface DatabaseOptions {
@@ -60,6 +68,14 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   })
   return {
     db,
+    async prepared<Row extends pg.QueryResultRow>(statement: Prepared, values: unknown[]) {
+      const client = await pool.connect()
+      try {
+        return (await client.query<Row>({ ...statement, values })).rows
+      } finally {
+        client.release()
+      }
+    },
     async ping() {
       await sql`select 1`.execute(db)
     },
