@@ -137,7 +137,7 @@ async function importSource(parts: Import): Promise<Counts> {
   })
   const importing = {
     store: createPostgresTokenStore({
-      callers: parts.database,
+      callers: db,
       renewals: db,
       keyring: await openKeyring(db, backing),
       owner: COMMAND_LINE,

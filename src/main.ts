@@ -173,7 +173,7 @@ async function compose(parts: Parts): Promise<Service> {
 function composeVault(parts: Parts, keyring: Keyring) {
   const { config, log, metrics, providers, audit, callers, renewing } = parts
   const owner = `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`
-  const store = createPostgresTokenStore({ callers, renewals: renewing.db, keyring, owner })
+  const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
   const observer = createObserver(log, metrics, audit)
   const sending = { store, providers, policy, clock, observer }

@@ -3,7 +3,7 @@ export interface BatchOptions<Item, Result> {
   run: (items: readonly Item[]) => Promise<readonly Result[]>
   /** Does this error say something of all items, so that none of them need be run alone? */
   isCommon: (error: unknown) => boolean
-  /** What a batch may take before its items are run alone. */
+  /** What a batch may take before its items are run alone as well; absent where an item must not be run twice. */
   patienceMs?: number
 }
 
@@ -16,8 +16,6 @@ interface Waiting<Item, Result> {
 const MOST_ITEMS = 100
 /** While two are under way, what comes in grows into a larger one. */
 const MOST_RUNNING = 2
-/** A hundred look-ups take a few milliseconds. */
-const PATIENCE_MS = 100
 /** Where all of Postgres is slow, a crowd of single statements would only make it slower. */
 const LANES = 4
 
@@ -28,7 +26,7 @@ const LANES = 4
 export function createBatch<Item, Result>({
   run,
   isCommon,
-  patienceMs = PATIENCE_MS,
+  patienceMs,
 }: BatchOptions<Item, Result>): (item: Item) => Promise<Result> {
   let waiting: Waiting<Item, Result>[] = []
   let running = 0
@@ -52,7 +50,7 @@ export function createBatch<Item, Result>({
     const together = runTogether(batch).then((outcome) => {
       if (outcome === 'ended') left.length = 0
     })
-    await within(patienceMs, together)
+    await (patienceMs === undefined ? together : within(patienceMs, together))
     for (let lanes = 0; lanes < LANES; lanes += 1) void runAlone(left)
   }
   const start = (): void => {

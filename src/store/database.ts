@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import { CamelCasePlugin, CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Schema } from './schema.ts'
 
@@ -8,17 +8,9 @@ export type Db = Kysely<Schema>
 /** Connections to Postgres, with a limit on everything that could wait for ever. */
 export interface Database {
   db: Db
-  /** Runs a statement that each connection parses and plans once, and keeps under its name. */
-  prepared<Row extends pg.QueryResultRow>(statement: Prepared, values: unknown[]): Promise<Row[]>
   /** Rejects when Postgres cannot be reached or takes no writes. */
   ping(): Promise<void>
   close(): Promise<void>
-}
-
-/** A statement of the hot path; its name stands for its text, and only for it. */
-export interface Prepared {
-  name: string
-  text: string
 }
 
 export interface DatabaseOptions {
@@ -68,14 +60,6 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   })
   return {
     db,
-    async prepared<Row extends pg.QueryResultRow>(statement: Prepared, values: unknown[]) {
-      const client = await pool.connect()
-      try {
-        return (await client.query<Row>({ ...statement, values })).rows
-      } finally {
-        client.release()
-      }
-    },
     async ping() {
       await sql`select 1`.execute(db)
     },
@@ -104,6 +88,7 @@ function clientOf(
       const connectionString = urls[chosen] ?? ''
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
+      keepPrepared(this)
       if (answerMs !== null) limitAnswers(this, socket, answerMs)
       this.on('error', onLost)
       this.once('end', () => {
@@ -111,6 +96,27 @@ function clientOf(
       })
     }
   }
+}
+
+const NAME = /^\/\* (\w+) \*\//
+
+/** A statement that begins with a name in a comment is parsed and planned once by each connection. */
+function keepPrepared(client: pg.Client): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown
+  const prepared = (text: unknown, values: unknown, ...more: unknown[]): unknown => {
+    const name = typeof text === 'string' ? NAME.exec(text)?.[1] : undefined
+    return name === undefined ? query(text, values, ...more) : query({ name, text, values }, ...more)
+  }
+  client.query = prepared as typeof client.query
+}
+
+/**
+ * Runs a statement of constant text, as a rule one that begins with its name; columns are named in it as they shall be
+ * called here.
+ */
+export async function runPrepared<Row>(db: Db, text: string, values: unknown[]): Promise<Row[]> {
+  const { rows } = await db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))
+  return rows
 }
 
 /** pg's own query_timeout would leave the silent connection in the pool, for the next one to wait on. */

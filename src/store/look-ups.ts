@@ -1,7 +1,8 @@
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import { createBatch } from './batch.ts'
-import type { Database } from './database.ts'
+import type { Db } from './database.ts'
+import { runPrepared } from './database.ts'
 import { isPassing } from './storage-faults.ts'
 import type { StoredToken } from './stored-token.ts'
 import { STORED_COLUMNS } from './stored-token.ts'
@@ -23,6 +24,8 @@ interface Asked extends Narrowing {
 }
 
 const MOST_MATCHES = 100
+/** A hundred look-ups take a few milliseconds. */
+const PATIENCE_MS = 100
 
 /** What a token answers to, in terms of `asked.value`, and the type of that; each by the index that it names. */
 const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: string }> = {
@@ -45,9 +48,9 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
  * Look-ups of one turn of the event loop make one statement, whosever they are. The limit of each keeps it a look-up of
  * its own in the plan: an index is searched once for each, however many they are.
  */
-export function createLookUp(database: Database): LookUp {
+export function createLookUp(db: Db): LookUp {
   const batches = Object.fromEntries(
-    Object.keys(CONDITIONS).map((by) => [by, batchOf(database, by as Criterion['by'])]),
+    Object.keys(CONDITIONS).map((by) => [by, batchOf(db, by as Criterion['by'])]),
   ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRow[]>>
   return (keys, criterion, { provider, clientId }) =>
     batches[criterion.by]({
@@ -58,10 +61,11 @@ export function createLookUp(database: Database): LookUp {
     })
 }
 
-function batchOf(database: Database, by: Criterion['by']) {
-  const statement = { name: `find_by_${by}`, text: textOf(by) }
+function batchOf(db: Db, by: Criterion['by']) {
+  const text = textOf(by)
   return createBatch<Asked, FoundRow[]>({
     isCommon: isPassing,
+    patienceMs: PATIENCE_MS,
     async run(items) {
       const columns = [
         items.map(({ namespaceId }) => namespaceId),
@@ -70,7 +74,7 @@ function batchOf(database: Database, by: Criterion['by']) {
         items.map(({ clientId }) => clientId),
       ]
       const found: FoundRow[][] = items.map(() => [])
-      for (const row of await database.prepared<FoundRow>(statement, columns)) found[row.nth - 1]?.push(row)
+      for (const row of await runPrepared<FoundRow>(db, text, columns)) found[row.nth - 1]?.push(row)
       return found
     },
   })
@@ -78,7 +82,7 @@ function batchOf(database: Database, by: Criterion['by']) {
 
 function textOf(by: Criterion['by']): string {
   const { type, matches } = CONDITIONS[by]
-  return `select found.*, now() as now, nth::int
+  return `/* find_by_${by} */ select found.*, now() as now, nth::int
     from unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[])
       with ordinality as asked (of_namespace, value, of_provider, of_client, nth)
     cross join lateral (select ${STORED_COLUMNS} from tokens where namespace_id = of_namespace and ${matches}

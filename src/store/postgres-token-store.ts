@@ -4,19 +4,18 @@ import type { TokenStore } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
 import { claimDue, claimOne, extendLease } from './claims.ts'
 import { countDeath } from './clients.ts'
-import type { Database, Db } from './database.ts'
+import type { Db } from './database.ts'
 import { deleteMany, deleteToken, deleteUntouched } from './delete-tokens.ts'
-import { createKeyedQueue } from './keyed-queue.ts'
 import { createLookUp } from './look-ups.ts'
 import { findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordAlone } from './record-events.ts'
-import { saveToken } from './save-token.ts'
+import { createSaveToken } from './save-token.ts'
 import { settle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
 
 export interface PostgresTokenStoreParts {
   /** Callers and renewals have connections of their own, so that neither starves the other. */
-  callers: Database
+  callers: Db
   renewals: Db
   keyring: Keyring
   /** The name of this replica, as events tell it. */
@@ -25,16 +24,14 @@ export interface PostgresTokenStoreParts {
 
 /** Tokens in Postgres. */
 export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenStore {
-  const { keyring } = parts
-  const callers = parts.callers.db
-  const lookUp = createLookUp(parts.callers)
+  const { callers, keyring } = parts
+  const lookUp = createLookUp(callers)
   const claimer = { db: parts.renewals, keyring, owner: parts.owner }
-  const saving = { db: callers, keyring, queue: createKeyedQueue() }
   return guardStorage<TokenStore>({
     findBy: (namespaceId, criterion, narrowing) => findBy(lookUp, keyring, namespaceId, criterion, narrowing),
     get: (ref) => getToken(lookUp, keyring, ref),
     list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
-    save: (namespaceId, save, plan) => saveToken(saving, namespaceId, save, plan),
+    save: createSaveToken(callers, keyring),
     delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),
     deleteUntouched: (token, event) => deleteUntouched(callers, token, event),
     record: (ref, event) => recordAlone(callers, ref, event),

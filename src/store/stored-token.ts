@@ -38,6 +38,16 @@ const COLUMNS = {
 /** All that a token is made of, as it is stored. */
 export type StoredToken = Pick<TokenRow, keyof typeof COLUMNS>
 
+/** All columns that a token is written to, by the names that rows have for them here. */
+export const COLUMN_NAMES = {
+  ...COLUMNS,
+  userKey: 'user_key',
+  identity: 'identity',
+  refreshDigest: 'refresh_digest',
+  grantDigest: 'grant_digest',
+  accessDigest: 'access_digest',
+} as const satisfies Partial<Record<keyof TokenRow, string>>
+
 /** For the select list of a statement of our own. */
 export const STORED_COLUMNS = Object.entries(COLUMNS)
   .map(([name, column]) => `${column} as "${name}"`)

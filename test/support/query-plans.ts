@@ -16,7 +16,7 @@ export interface PlanNode {
 type Explained = Record<'QUERY PLAN', { Plan: PlanNode }[]>
 
 /** What `explain` takes. */
-const PLANNED = /^\s*(with|select|insert|update|delete)\b/i
+const PLANNED = /^\s*(?:\/\*.*?\*\/)?\s*(with|select|insert|update|delete)\b/i
 
 /**
  * The nodes of two plans of a statement: for these very values, and the generic one, which Postgres may take where it

@@ -72,7 +72,7 @@ export async function openStorage(): Promise<PostgresStorage> {
       const keyring = createKeyring(createDataKeyStore(callers.db), master, Date.now)
       await keyring.keysOf(namespaceId)
       return replicaOf(
-        createPostgresTokenStore({ callers, renewals: connect().db, keyring, owner }),
+        createPostgresTokenStore({ callers: callers.db, renewals: connect().db, keyring, owner }),
         namespaceId,
       )
     },
