@@ -13,7 +13,7 @@ import { createDatabase } from '../../src/store/database.ts'
 import { createEventStore } from '../../src/store/event-store.ts'
 import type { SaveWords } from '../support/domain.ts'
 import { ZOHO } from '../support/domain.ts'
-import { BIGGEST_NAMESPACE, fillTokens } from '../support/many-tokens.ts'
+import { BIGGEST_NAMESPACE, fillKeys, fillTokens } from '../support/many-tokens.ts'
 import { ensureNamespace } from '../../src/store/namespaces.ts'
 import { logQueries } from '../support/query-log.ts'
 import type { PlanNode } from '../support/query-plans.ts'
@@ -48,6 +48,7 @@ beforeAll(async () => {
   const { database } = storage
   for (const table of TABLES) await database.query(`alter table ${table} set (autovacuum_enabled = off)`)
   await fillTokens(database, { from: 1, to: FEW })
+  await fillKeys(database)
   await database.query(`analyze ${TABLES.join(', ')}`)
   await fillTokens(database, { from: FEW + 1, to: MANY })
   opened = createDatabase({ urls: [database.url], size: 1, name: 'test', onLost: () => undefined })

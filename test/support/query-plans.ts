@@ -22,7 +22,10 @@ const PLANNED = /^\s*(?:\/\*.*?\*\/)?\s*(with|select|insert|update|delete)\b/i
  * The nodes of two plans of a statement: for these very values, and the generic one, which Postgres may take where it
  * was prepared. None of what has no plan.
  */
-export async function planNodes(database: TestDatabase, { text, values }: Statement): Promise<PlanNode[]> {
+export async function planNodes(
+  database: Pick<TestDatabase, 'query'>,
+  { text, values }: Statement,
+): Promise<PlanNode[]> {
   if (!PLANNED.test(text)) return []
   const custom = await database.query<Explained>(`explain (format json) ${text}`, values)
   const generic = await database.query<Explained>(`explain (generic_plan, format json) ${text}`)
