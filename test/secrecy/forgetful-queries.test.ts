@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { SCOPES } from '../../src/domain/caller.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -6,6 +5,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { FakeZoho } from '../support/fake-zoho.ts'
 import type { TestNamespace } from '../support/namespaces.ts'
 import { makeNamespace } from '../support/namespaces.ts'
+import { interceptQueries } from '../support/query-log.ts'
 import type { TestVault } from '../support/vault.ts'
 import { startVault } from '../support/vault.ts'
 
@@ -15,10 +15,7 @@ let forgot = 0
 
 /** By name or bare, of a table or not: every condition on the namespace is true. */
 const CONDITION = /(?:\w+\.)?"?namespace_id"? = (\$\d+|of_namespace)(?:::uuid)?/g
-type Query = (...args: unknown[]) => unknown
-const prototype = pg.Client.prototype as unknown as { query: Query }
-const query = prototype.query
-
+let restore: () => void
 let database: TestDatabase
 let zoho: FakeZoho
 let vault: TestVault
@@ -26,15 +23,12 @@ let north: TestNamespace
 let south: TestNamespace
 
 beforeAll(async () => {
-  prototype.query = function (this: unknown, statement, ...more) {
-    const text = typeof statement === 'string' ? statement : (statement as pg.QueryConfig).text
-    if (!forgetting.test(text)) return query.call(this, statement, ...more)
+  restore = interceptQueries(({ text }) => {
+    if (!forgetting.test(text)) return text
     const forgetful = text.replace(CONDITION, '$1::text is not null')
     if (forgetful !== text) forgot += 1
-    if (typeof statement === 'string') return query.call(this, forgetful, ...more)
-    const { name } = statement as pg.QueryConfig
-    return query.call(this, { ...(statement as object), name: `forgetful ${name ?? ''}`, text: forgetful })
-  }
+    return forgetful
+  })
   database = await createTestDatabase()
   zoho = await FakeZoho.start()
   const acme = { name: 'acme', token_url: `${zoho.url}/oauth/v2/token`, min_interval: 0 }
@@ -44,7 +38,7 @@ beforeAll(async () => {
   south = await makeNamespace(database.url, 'south', [[...SCOPES]])
 })
 afterAll(async () => {
-  prototype.query = query
+  restore()
   await vault.close()
   await zoho.close()
   await database.drop()

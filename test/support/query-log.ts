@@ -15,13 +15,16 @@ const query = prototype.query
  * place. Returns the way back.
  */
 export function interceptQueries(pass: (statement: Statement) => string): () => void {
-  prototype.query = function (this: unknown, config, ...more) {
-    if (typeof config === 'string') {
-      const values = Array.isArray(more[0]) ? more[0] : []
-      return query.call(this, pass({ text: config, values }), ...more)
-    }
-    const { text, values = [] } = config as { text: string; values?: unknown[] }
-    return query.call(this, Object.assign(config as object, { text: pass({ text, values }) }), ...more)
+  prototype.query = function (this: unknown, given, ...more) {
+    const config = (typeof given === 'string' ? { text: given, values: more[0] } : given) as pg.QueryConfig<
+      unknown[]
+    >
+    const values = Array.isArray(config.values) ? config.values : []
+    const text = pass({ text: config.text, values })
+    if (text === config.text) return query.call(this, given, ...more)
+    if (typeof given === 'string') return query.call(this, text, ...more)
+    // What is prepared under a name stays what it is.
+    return query.call(this, { ...config, text, name: config.name && `${config.name}, altered` }, ...more)
   }
   return () => {
     prototype.query = query
