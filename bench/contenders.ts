@@ -1,0 +1,36 @@
+import type { LoadPlan } from './load/load.ts'
+import { usageOf } from './processes/usage.ts'
+import type { Contender } from './rounds.ts'
+import type { Server, World } from './world/world.ts'
+
+/** What a round is, beside how long. */
+export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
+  Partial<Pick<LoadPlan, 'first' | 'tokens'>>
+
+/** A server under load. It is warmed up before the first round. */
+export function underLoad(world: World, server: Server, asking: Asking): Contender {
+  const { secondsPerRound, warmUpSeconds } = world.options
+  const used = { first: 0, tokens: world.database.used }
+  const load = async (seconds: number) => {
+    const result = await world.load({ ...used, ...asking, port: server.port, seconds })
+    if (result.failures > 0) {
+      throw new Error(`${asking.request}: ${result.failures} of ${result.requests} requests failed`)
+    }
+    return result
+  }
+  let isWarm = false
+  return async () => {
+    if (!isWarm) await load(warmUpSeconds)
+    isWarm = true
+    const before = usageOf(server.pid)
+    const { requests, seconds, p50Ms, p99Ms } = await load(secondsPerRound)
+    const after = usageOf(server.pid)
+    return {
+      perSecond: requests / seconds,
+      p50Ms,
+      p99Ms,
+      cpuSecondsPer1000: ((after.cpuSeconds - before.cpuSeconds) / requests) * 1000,
+      rssMb: after.rssMb,
+    }
+  }
+}
