@@ -1,9 +1,4 @@
-import type { Figures } from './rounds.ts'
-
-/** A line of the table. */
-export interface Row extends Figures {
-  name: string
-}
+import type { Row } from './rounds.ts'
 
 /** What was asked for, and what came of it. */
 export interface Verdict {
@@ -20,6 +15,8 @@ export interface CaseResult {
   verdicts: Verdict[]
   /** What a reader has to know to understand the figures. */
   notes: string[]
+  /** What is no comparison: headings, and lines of cells. */
+  extra?: string[][]
 }
 
 export const atLeast = (what: string, figure: number, target: number, unit: string): Verdict => ({

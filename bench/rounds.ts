@@ -3,11 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** What one contender did in one round. */
 export interface Figures {
   perSecond: number
-  p50Ms: number
-  p99Ms: number
+  /** Null where it was not asked one by one. */
+  p50Ms: number | null
+  p99Ms: number | null
   /** Of the contender's own process; null where that says nothing. */
   cpuSecondsPer1000: number | null
   rssMb: number | null
+}
+
+/** A line of the table. */
+export interface Row extends Figures {
+  name: string
 }
 
 /** One of those that are compared: each call is a round. */
@@ -44,20 +50,28 @@ export function median(figures: number[]): number {
 }
 
 /** Each figure by the median of its rounds. */
-export function medians(rounds: Figures[]): Figures {
-  const of = (pick: (figures: Figures) => number) => median(rounds.map(pick))
+function medians(rounds: Figures[]): Figures {
   const ofSome = (pick: (figures: Figures) => number | null) => {
     const known = rounds.map(pick).filter((figure) => figure !== null)
     return known.length === 0 ? null : median(known)
   }
   return {
-    perSecond: of(({ perSecond }) => perSecond),
-    p50Ms: of(({ p50Ms }) => p50Ms),
-    p99Ms: of(({ p99Ms }) => p99Ms),
+    perSecond: median(rounds.map(perSecondOf)),
+    p50Ms: ofSome(({ p50Ms }) => p50Ms),
+    p99Ms: ofSome(({ p99Ms }) => p99Ms),
     cpuSecondsPer1000: ofSome(({ cpuSecondsPer1000 }) => cpuSecondsPer1000),
     rssMb: ofSome(({ rssMb }) => rssMb),
   }
 }
+
+/** A line of the table for each contender. */
+export function rowsOf(rounds: Record<string, Figures[]>): Row[] {
+  return Object.entries(rounds).map(([name, figures]) => ({ name, ...medians(figures) }))
+}
+
+export const perSecondOf = (figures: Figures) => figures.perSecond
+export const p50Of = (figures: Figures) => figures.p50Ms ?? NaN
+export const p99Of = (figures: Figures) => figures.p99Ms ?? NaN
 
 /** The median of the ratios of neighbouring rounds. */
 export function ratio(ones: Figures[], others: Figures[], pick: (figures: Figures) => number): number {

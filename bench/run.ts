@@ -1,5 +1,11 @@
 /** Measures the service beside its baselines, by turns, and prints what came of it. `--help` tells how. */
+import { firstUse } from './cases/first-use.ts'
+import { light } from './cases/light.ts'
+import { listing } from './cases/list.ts'
 import * as reads from './cases/reads.ts'
+import { renewals } from './cases/renewals.ts'
+import { saves } from './cases/saves.ts'
+import { slowProvider } from './cases/slow-provider.ts'
 import { readOptions } from './options.ts'
 import type { CaseResult } from './report.ts'
 import { toMarkdown } from './table.ts'
@@ -15,8 +21,14 @@ const CASES: Record<string, Case> = {
   'access-token': reads.reading(reads.accessToken),
   'find-alone': reads.reading(reads.findAlone),
   'access-token-alone': reads.reading(reads.accessTokenAlone),
+  'first-use': firstUse,
+  save: saves,
+  list: listing,
+  renewals,
+  'slow-provider': slowProvider,
+  light,
 }
-const QUICK = ['find', 'access-token', 'access-token-alone']
+const QUICK = ['find', 'access-token', 'access-token-alone', 'save', 'renewals', 'light']
 
 const options = readOptions()
 const world = await openWorld(options)

@@ -1,5 +1,6 @@
-import type { CaseResult, Row, Verdict } from './report.ts'
+import type { CaseResult, Verdict } from './report.ts'
 import { short } from './report.ts'
+import type { Row } from './rounds.ts'
 
 const HEADINGS = ['', 'a second', 'p50 ms', 'p99 ms', 'CPU s / 1,000', 'RSS MB']
 
@@ -8,11 +9,12 @@ export function toMarkdown(results: CaseResult[]): string {
   return results.map(caseText).join('\n\n')
 }
 
-function caseText({ title, rows, verdicts, notes }: CaseResult): string {
+function caseText({ title, rows, verdicts, notes, extra = [] }: CaseResult): string {
   const parts = [
     `### ${title}`,
     rows.length > 0 ? table([HEADINGS, ...rows.map(cellsOf)]) : '',
     verdicts.length > 0 ? table([['', 'measured', 'target', 'met'], ...verdicts.map(verdictCells)]) : '',
+    extra.length > 0 ? table(extra) : '',
     notes.map((note) => `- ${note}`).join('\n'),
   ]
   return parts.filter((part) => part !== '').join('\n\n')

@@ -4,7 +4,7 @@ import type { RequestName } from '../load/requests.ts'
 import type { CaseResult, Verdict } from '../report.ts'
 import { atLeast, atMost } from '../report.ts'
 import type { Contender, Figures } from '../rounds.ts'
-import { byTurns, medians, ratio } from '../rounds.ts'
+import { byTurns, p50Of, p99Of, perSecondOf, ratio, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 
 interface Read {
@@ -12,6 +12,8 @@ interface Read {
   vault: RequestName
   handWritten: RequestName
   connections: number
+  /** Beside Fastify's hello, too. */
+  hello?: boolean
 }
 
 const CONNECTIONS = 32
@@ -21,6 +23,7 @@ export const find: Read = {
   vault: 'find',
   handWritten: 'handWrittenFind',
   connections: CONNECTIONS,
+  hello: true,
 }
 export const findByRefreshToken: Read = {
   title: 'Find by refresh token, 32 connections',
@@ -45,9 +48,7 @@ export const accessTokenAlone: Read = {
   title: 'Access token by id, 1 connection',
   connections: 1,
 }
-export const findAlone: Read = { ...find, title: 'Find by user, 1 connection', connections: 1 }
-
-const perSecond = (figures: Figures) => figures.perSecond
+export const findAlone: Read = { ...find, title: 'Find by user, 1 connection', connections: 1, hello: false }
 
 /** A read beside the hand-written one, what Postgres gives, and what Fastify takes. */
 export const reading =
@@ -58,13 +59,15 @@ export const reading =
     const contenders: Record<string, Contender> = {
       vault: underLoad(world, world.vault, { request: read.vault, connections, keys }),
       'hand-written': underLoad(world, world.handWritten, { request: read.handWritten, connections, keys }),
-      'Fastify hello': underLoad(world, world.hello, { request: 'hello', connections, keys }),
       ...(world.pgbench !== null && { pgbench: pgbenchOf(world, world.pgbench, connections) }),
+      ...(read.hello === true && {
+        'Fastify hello': underLoad(world, world.hello, { request: 'hello', connections, keys }),
+      }),
     }
     const rounds = await byTurns(contenders, world.options.rounds)
     return {
       title: read.title,
-      rows: Object.entries(rounds).map(([name, figures]) => ({ name, ...medians(figures) })),
+      rows: rowsOf(rounds),
       verdicts: connections === 1 ? verdictsAlone(rounds) : verdictsOf(rounds),
       notes: world.pgbench === null ? [INSTALL_PGBENCH] : [],
     }
@@ -78,23 +81,15 @@ function pgbenchOf({ database, options }: World, program: string, clients: numbe
 type Rounds = Record<string, Figures[]>
 
 function verdictsOf({ vault = [], 'hand-written': handWritten = [], pgbench = [] }: Rounds): Verdict[] {
-  const p99 = ({ p99Ms }: Figures) => p99Ms
   return [
-    atLeast('throughput to the hand-written one', ratio(vault, handWritten, perSecond), 2, ' ×'),
+    atLeast('throughput to the hand-written one', ratio(vault, handWritten, perSecondOf), 2, ' ×'),
     ...(pgbench.length > 0
-      ? [atLeast('throughput to pgbench', ratio(vault, pgbench, perSecond), 0.45, ' ×')]
+      ? [atLeast('throughput to pgbench', ratio(vault, pgbench, perSecondOf), 0.45, ' ×')]
       : []),
-    atMost('p99 to the hand-written one', ratio(vault, handWritten, p99), 1, ' ×'),
+    atMost('p99 to the hand-written one', ratio(vault, handWritten, p99Of), 1, ' ×'),
   ]
 }
 
 function verdictsAlone({ vault = [], 'hand-written': handWritten = [] }: Rounds): Verdict[] {
-  return [
-    atMost(
-      'p50 to the hand-written one',
-      ratio(vault, handWritten, ({ p50Ms }) => p50Ms),
-      1.3,
-      ' ×',
-    ),
-  ]
+  return [atMost('p50 to the hand-written one', ratio(vault, handWritten, p50Of), 1.3, ' ×')]
 }

@@ -11,6 +11,8 @@ export interface LoadPlan {
   /** Each request is for a random one of so many tokens, from the first on. */
   first: number
   tokens: number
+  /** One after the other instead. */
+  inTurn?: boolean
   keys: Keys
 }
 
@@ -31,6 +33,7 @@ const US_PER_MS = 1000
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const histogram = createHistogram()
   const request = REQUESTS[plan.request]
+  const next = plan.inTurn === true ? inTurn(plan) : atRandom(plan)
   const connections = await Promise.all(
     Array.from({ length: plan.connections }, () => openConnection(plan.port)),
   )
@@ -41,8 +44,7 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   await Promise.all(
     connections.map(async (connection) => {
       for (let now = performance.now(); now < endsAt;) {
-        const index = plan.first + Math.floor(Math.random() * plan.tokens)
-        const status = await connection.ask(request(index, plan.keys))
+        const status = await connection.ask(request(next(), plan.keys))
         if (status < 200 || status > 299) failures += 1
         const answeredAt = performance.now()
         histogram.record(Math.max(1, Math.round((answeredAt - now) * US_PER_MS)))
@@ -62,3 +64,17 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
     cpuSeconds: (user + system) / 1e6,
   }
 }
+
+type Range = Pick<LoadPlan, 'first' | 'tokens'>
+
+const atRandom =
+  ({ first, tokens }: Range) =>
+  () =>
+    first + Math.floor(Math.random() * tokens)
+
+/** Goes on where the last plan has stopped. */
+const inTurn =
+  ({ first, tokens }: Range) =>
+  () =>
+    first + (turn++ % tokens)
+let turn = 0

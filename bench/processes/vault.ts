@@ -24,10 +24,15 @@ export interface VaultSettings {
   providersFile: string
   /** For the log and the audit log. */
   folder: string
-  refresher: 'on' | 'off'
+  /** What runs: the build, as the image has it, or the sources, as `npm start` does. */
+  program?: keyof typeof PROGRAMS
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const PROGRAMS = {
+  build: ['--disable-sigusr1', join(ROOT, 'dist/cli.js')],
+  sources: [join(ROOT, 'src/cli.ts')],
+}
 const READY_WITHIN_MS = 60_000
 const POLL_MS = 5
 let started = 0
@@ -39,7 +44,7 @@ export async function startVault(settings: VaultSettings): Promise<Vault> {
   const logFile = join(settings.folder, `vault-${started}.log`)
   const log = openSync(logFile, 'a')
   const startedAt = performance.now()
-  const process_ = spawn(process.execPath, ['--disable-sigusr1', join(ROOT, 'dist', 'cli.js')], {
+  const process_ = spawn(process.execPath, PROGRAMS[settings.program ?? 'build'], {
     env: environment(settings, port, join(settings.folder, `audit-${started}.log`)),
     stdio: ['ignore', log, log],
   })
@@ -77,7 +82,6 @@ function environment(settings: VaultSettings, port: number, auditLog: string): N
     DATABASE_URL: settings.databaseUrl,
     TOKEN_VAULT_MASTER_KEYS: settings.masterKeys,
     TOKEN_VAULT_PROVIDERS_FILE: settings.providersFile,
-    TOKEN_VAULT_REFRESHER: settings.refresher,
     TOKEN_VAULT_AUDIT_LOG: auditLog,
   }
 }

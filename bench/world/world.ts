@@ -9,7 +9,7 @@ import type { Options } from '../options.ts'
 import { build } from '../processes/build.ts'
 import type { Child } from '../processes/child.ts'
 import { startChild } from '../processes/child.ts'
-import type { Vault } from '../processes/vault.ts'
+import type { Vault, VaultSettings } from '../processes/vault.ts'
 import { startVault } from '../processes/vault.ts'
 import { PROVIDER } from '../tokens.ts'
 import type { BenchDatabase } from './database.ts'
@@ -34,7 +34,7 @@ export interface World {
   /** Any further database on the same Postgres, with so many tokens. */
   createDatabase(name: string, tokens: number): Promise<BenchDatabase>
   /** One more replica. */
-  startVault(database: BenchDatabase, refresher?: 'on' | 'off'): Promise<Vault>
+  startVault(database: BenchDatabase, how?: Pick<VaultSettings, 'program'>): Promise<Vault>
   load(plan: LoadPlan): Promise<LoadResult>
   /** How the stand-in for a provider is to behave, and what it has answered so far. */
   provider(orders: { delayMs: number }): Promise<{ answered: number }>
@@ -86,8 +86,8 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
     createDatabase('bench', options.tokens),
   )
   await building
-  const startReplica = async ({ url: databaseUrl }: BenchDatabase, refresher: 'on' | 'off' = 'on') => {
-    const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder, refresher })
+  const startReplica = async ({ url: databaseUrl }: BenchDatabase, how = {}) => {
+    const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder, ...how })
     closings.push(() => vault.stop())
     return vault
   }
