@@ -7,9 +7,13 @@ import type { Server, World } from './world/world.ts'
 export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
   Partial<Pick<LoadPlan, 'first' | 'tokens'>>
 
+/** By then its code is compiled, and its connections are open. */
+const WARM_UP_REQUESTS = 5_000
+const WARM_UP_SECONDS = 1
+
 /** A server under load. It is warmed up before the first round. */
 export function underLoad(world: World, server: Server, asking: Asking): Contender {
-  const { secondsPerRound, warmUpSeconds } = world.options
+  const { secondsPerRound } = world.options
   const used = { first: 0, tokens: world.database.used }
   const load = async (seconds: number) => {
     const result = await world.load({ ...used, ...asking, port: server.port, seconds })
@@ -18,10 +22,12 @@ export function underLoad(world: World, server: Server, asking: Asking): Contend
     }
     return result
   }
-  let isWarm = false
+  let sent = 0
+  const warmUp = async () => {
+    while (sent < WARM_UP_REQUESTS) sent += (await load(WARM_UP_SECONDS)).requests
+  }
   return async () => {
-    if (!isWarm) await load(warmUpSeconds)
-    isWarm = true
+    await warmUp()
     const before = usageOf(server.pid)
     const { requests, seconds, p50Ms, p99Ms } = await load(secondsPerRound)
     const after = usageOf(server.pid)

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 /** How much is measured, and how long. */
 export interface Options {
   quick: boolean
+  help: boolean
   /** Compares with ten million tokens: an hour. */
   flat: boolean
   /** Writes what came of it into docs/. */
@@ -13,7 +14,6 @@ export interface Options {
   /** Rounds of each contender, by turns. */
   rounds: number
   secondsPerRound: number
-  warmUpSeconds: number
 }
 
 export const USAGE = `npm run bench -- [options] [case ...]
@@ -25,8 +25,8 @@ export const USAGE = `npm run bench -- [options] [case ...]
 
 Cases: `
 
-const THOROUGH = { tokens: 1_000_000, rounds: 5, secondsPerRound: 3, warmUpSeconds: 3 }
-const QUICK = { tokens: 50_000, rounds: 3, secondsPerRound: 1, warmUpSeconds: 1 }
+const THOROUGH = { tokens: 1_000_000, rounds: 5, secondsPerRound: 3 }
+const QUICK = { tokens: 50_000, rounds: 3, secondsPerRound: 1 }
 const FLAT_TOKENS = 10_000_000
 
 export function readOptions(args = process.argv.slice(2)): Options {
@@ -34,14 +34,15 @@ export function readOptions(args = process.argv.slice(2)): Options {
     args,
     allowPositionals: true,
     options: {
+      help: { type: 'boolean', short: 'h', default: false },
       quick: { type: 'boolean', default: false },
       flat: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       tokens: { type: 'string' },
     },
   })
-  const { quick, flat, write } = values
+  const { help, quick, flat, write } = values
   const usual = quick ? QUICK : THOROUGH
   const tokens = Number(values.tokens ?? (flat ? FLAT_TOKENS : usual.tokens))
-  return { ...usual, quick, flat, write, tokens, cases: positionals }
+  return { ...usual, help, quick, flat, write, tokens, cases: positionals }
 }

@@ -1,47 +1,51 @@
-/** Measures the service beside its baselines, by turns, and prints what came of it. `--help` tells how. */
-import { firstUse } from './cases/first-use.ts'
-import { light } from './cases/light.ts'
-import { listing } from './cases/list.ts'
-import * as reads from './cases/reads.ts'
-import { renewals } from './cases/renewals.ts'
-import { saves } from './cases/saves.ts'
-import { slowProvider } from './cases/slow-provider.ts'
-import { readOptions } from './options.ts'
-import type { CaseResult } from './report.ts'
-import { toMarkdown } from './table.ts'
+/** Measures the service beside its baselines, by turns, and prints what came of it; `--help` says how. */
+import { sql } from 'kysely'
+import { CASES, namesOf } from './cases/cases.ts'
+import { readOptions, USAGE } from './options.ts'
+import type { CaseResult } from './report/case-result.ts'
+import { toChart } from './report/chart.ts'
+import { writeChart, writeSection } from './report/document.ts'
+import { machine } from './report/machine.ts'
+import { toMarkdown } from './report/table.ts'
 import type { World } from './world/world.ts'
 import { openWorld } from './world/world.ts'
 
-type Case = (world: World) => Promise<CaseResult>
-
-const CASES: Record<string, Case> = {
-  find: reads.reading(reads.find),
-  'find-by-refresh-token': reads.reading(reads.findByRefreshToken),
-  get: reads.reading(reads.get),
-  'access-token': reads.reading(reads.accessToken),
-  'find-alone': reads.reading(reads.findAlone),
-  'access-token-alone': reads.reading(reads.accessTokenAlone),
-  'first-use': firstUse,
-  save: saves,
-  list: listing,
-  renewals,
-  'slow-provider': slowProvider,
-  light,
-}
-const QUICK = ['find', 'access-token', 'access-token-alone', 'save', 'renewals', 'light']
-
 const options = readOptions()
-const world = await openWorld(options)
-try {
-  const names = options.cases.length > 0 ? options.cases : options.quick ? QUICK : Object.keys(CASES)
+if (options.help) {
+  console.log(USAGE + Object.keys(CASES).join(', '))
+} else {
+  const names = namesOf(options)
+  const world = await openWorld(options)
+  try {
+    const results = await measure(world, names)
+    if (options.write) await write(world, results)
+  } finally {
+    await world.close()
+  }
+}
+
+/** One after the other: each has the machine for itself. */
+async function measure(world: World, names: string[]): Promise<CaseResult[]> {
   const results: CaseResult[] = []
   for (const name of names) {
     world.say(`${name} …`)
     const result = await CASES[name]?.(world)
-    if (result === undefined) throw new Error(`${name}: there is no such case`)
+    if (result === undefined) continue
     results.push(result)
     console.log(`${toMarkdown([result])}\n`)
   }
-} finally {
-  await world.close()
+  return results
+}
+
+async function write({ database, options }: World, results: CaseResult[]): Promise<void> {
+  const { rows } = await sql<{ server_version: string }>`show server_version`.execute(database.db)
+  const [server] = rows
+  const where = machine(
+    String(Object.values(server ?? {})[0]),
+    options.tokens,
+    options.rounds,
+    options.secondsPerRound,
+  )
+  await writeSection(options.flat ? 'flat' : 'bench', `${where}\n\n${toMarkdown(results)}`)
+  if (!options.flat) await writeChart(toChart(results))
 }

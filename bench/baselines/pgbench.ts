@@ -25,38 +25,61 @@ export interface PgbenchPlan {
   seconds: number
 }
 
+/** Until its connections are open and have planned their statement: the services have done so before their rounds. */
+const WARM_UP_SECONDS = 1
+
 /** One round, over TCP as the service does it. */
 export async function runPgbench(plan: PgbenchPlan): Promise<Figures> {
-  const { hostname, port, username, password, pathname } = new URL(plan.databaseUrl)
   const folder = await mkdtemp(join(tmpdir(), 'token-vault-pgbench-'))
   try {
     await writeFile(join(folder, 'script.sql'), scriptFor(plan.tokens))
-    const options = ['--no-vacuum', '--protocol=prepared', '--file=script.sql', '--log']
-    const measure = [`--client=${plan.clients}`, `--time=${Math.ceil(plan.seconds)}`]
-    const server = ['--host', hostname, '--port', port, '--username', username, pathname.slice(1)]
-    const env = { ...process.env, PGPASSWORD: decodeURIComponent(password) }
-    const { stdout } = await promisify(execFile)(plan.program, [...options, ...measure, ...server], {
+    await promisify(execFile)(plan.program, argumentsFor(plan), {
       cwd: folder,
-      env,
+      env: { ...process.env, PGPASSWORD: decodeURIComponent(new URL(plan.databaseUrl).password) },
     })
-    const latenciesMs = await readLatencies(folder)
-    const part = (share: number) => latenciesMs[Math.floor(latenciesMs.length * share)] ?? NaN
-    return {
-      perSecond: Number(/tps = ([\d.]+)/.exec(stdout)?.[1]),
-      p50Ms: part(0.5),
-      p99Ms: part(0.99),
-      cpuSecondsPer1000: null,
-      rssMb: null,
-    }
+    return figuresOf(await readLog(folder))
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-/** The third column of its log is the latency in microseconds. Sorted. */
-async function readLatencies(folder: string): Promise<Float64Array> {
+function argumentsFor({ databaseUrl, clients, seconds }: PgbenchPlan): string[] {
+  const { hostname, port, username, pathname } = new URL(databaseUrl)
+  const script = ['--no-vacuum', '--protocol=prepared', '--file=script.sql', '--log']
+  const load = [`--client=${clients}`, `--time=${Math.ceil(seconds) + WARM_UP_SECONDS}`]
+  return [...script, ...load, '--host', hostname, '--port', port, '--username', username, pathname.slice(1)]
+}
+
+interface Transaction {
+  endedAtMs: number
+  ms: number
+}
+
+/** A line a transaction: client, number, latency in microseconds, script, and the end in seconds and microseconds. */
+async function readLog(folder: string): Promise<Transaction[]> {
   const logs = (await readdir(folder)).filter((file) => file.startsWith('pgbench_log'))
   const texts = await Promise.all(logs.map((log) => readFile(join(folder, log), 'utf8')))
-  const lines = texts.flatMap((text) => text.trimEnd().split('\n'))
-  return Float64Array.from(lines, (line) => Number(line.split(' ')[2]) / 1000).sort()
+  return texts.flatMap((text) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => {
+        const [, , latencyUs, , seconds, us] = line.split(' ').map(Number)
+        return { endedAtMs: (seconds ?? NaN) * 1000 + (us ?? NaN) / 1000, ms: (latencyUs ?? NaN) / 1000 }
+      }),
+  )
+}
+
+function figuresOf(transactions: Transaction[]): Figures {
+  const ends = transactions.map(({ endedAtMs }) => endedAtMs).sort((one, other) => one - other)
+  const beginsAt = (ends[0] ?? NaN) + WARM_UP_SECONDS * 1000
+  const counted = transactions.filter(({ endedAtMs }) => endedAtMs >= beginsAt)
+  const sorted = counted.map(({ ms }) => ms).sort((one, other) => one - other)
+  return {
+    perSecond: counted.length / (((ends.at(-1) ?? NaN) - beginsAt) / 1000),
+    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
+    cpuSecondsPer1000: null,
+    rssMb: null,
+  }
 }

@@ -1,5 +1,5 @@
 import { underLoad } from '../contenders.ts'
-import type { CaseResult } from '../report.ts'
+import type { CaseResult } from '../report/case-result.ts'
 import { byTurns, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 

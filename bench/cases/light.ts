@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { underLoad } from '../contenders.ts'
 import { usageOf } from '../processes/usage.ts'
-import type { CaseResult } from '../report.ts'
-import { atMost, short } from '../report.ts'
+import type { CaseResult } from '../report/case-result.ts'
+import { atMost, short } from '../report/case-result.ts'
 import { byTurns, median, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 

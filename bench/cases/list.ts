@@ -1,7 +1,7 @@
 import { usageOf } from '../processes/usage.ts'
 import type { Vault } from '../processes/vault.ts'
-import type { CaseResult } from '../report.ts'
-import { atMost } from '../report.ts'
+import type { CaseResult } from '../report/case-result.ts'
+import { atMost } from '../report/case-result.ts'
 import { NAMESPACES } from '../tokens.ts'
 import type { World } from '../world/world.ts'
 

@@ -1,6 +1,6 @@
 import { underLoad } from '../contenders.ts'
-import type { CaseResult } from '../report.ts'
-import { atLeast } from '../report.ts'
+import type { CaseResult } from '../report/case-result.ts'
+import { atLeast } from '../report/case-result.ts'
 import { byTurns, perSecondOf, ratio, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 

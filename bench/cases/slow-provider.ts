@@ -1,6 +1,6 @@
 import { underLoad } from '../contenders.ts'
-import type { CaseResult } from '../report.ts'
-import { atLeast, atMost, short } from '../report.ts'
+import type { CaseResult } from '../report/case-result.ts'
+import { atLeast, atMost, short } from '../report/case-result.ts'
 import { byTurns, perSecondOf, ratio, rowsOf } from '../rounds.ts'
 import { lagSeconds, makeDue, untilRenewed } from '../world/due.ts'
 import type { World } from '../world/world.ts'
@@ -46,8 +46,8 @@ export async function slowProvider(world: World): Promise<CaseResult> {
       atLeast('finds with renewals to finds alone', kept, 0.8, ' ×'),
     ],
     notes: [
-      `The lag is from when a token falls due to when its renewal is stored: ${short(steady.p50)} s in the median.`,
-      `Of ${short(count)} that fall due at once the last one is stored ${short(burst.most)} s later.`,
+      `The lag is from when a token falls due to when it is claimed: ${short(steady.p50)} s in the median.`,
+      `Of ${short(count)} that fall due at once the last one is claimed ${short(burst.most)} s later.`,
     ],
   }
 }

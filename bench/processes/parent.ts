@@ -7,12 +7,9 @@ export function ready(port: number | null = null): void {
 }
 
 /** Answers each message of the bench by what the handler makes of it. */
-export function answerWith<Message>(
-  handler: (message: Message) => Promise<object>,
-  port: number | null = null,
-): void {
-  process.on('message', (message: Message) => {
-    void handler(message).then((answer) => process.send?.(answer))
+export function answerWith(handler: (message: never) => Promise<object>, port: number | null = null): void {
+  process.on('message', (message) => {
+    void handler(message as never).then((answer) => process.send?.(answer))
   })
   ready(port)
 }

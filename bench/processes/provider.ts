@@ -21,8 +21,8 @@ const server = createServer((request, response) => {
   })
 })
 server.listen(0, '127.0.0.1', () => {
-  answerWith<{ delayMs: number }>(
-    (orders) => {
+  answerWith(
+    (orders: { delayMs: number }) => {
       delayMs = orders.delayMs
       return Promise.resolve({ answered })
     },

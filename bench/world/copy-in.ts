@@ -39,5 +39,5 @@ function cell(value: unknown): string {
   if (Buffer.isBuffer(value)) return `\\\\x${value.toString('hex')}`
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) return `{${value.map(cell).join(',')}}`
-  return String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

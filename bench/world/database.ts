@@ -1,16 +1,14 @@
 import pg from 'pg'
 import { commandKeys } from '../../src/commands.ts'
-import { parseMasterKeys } from '../../src/config/formats.ts'
-import { createKeyring } from '../../src/crypto/keyring.ts'
-import { createMasterKeys } from '../../src/crypto/master-keys.ts'
 import type { Keyring } from '../../src/domain/keyring.ts'
-import { createDataKeyStore } from '../../src/store/data-key-store.ts'
 import type { Db } from '../../src/store/database.ts'
 import { createDatabase } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import type { Keys } from '../load/requests.ts'
 import { NAMESPACES, namespaceIdOf } from '../tokens.ts'
-import { fill, usedOf } from './fill.ts'
+import type { FillOptions } from './fill.ts'
+import { fill } from './fill.ts'
+import { keyringOf } from './keyring.ts'
 
 /** A database full of tokens. */
 export interface BenchDatabase {
@@ -31,37 +29,43 @@ export interface DatabaseParts {
   serverUrl: string
   name: string
   masterKeys: string
-  handWrittenKey: Buffer
+  /** In hexadecimal. */
+  handWrittenKey: string
   tokens: number
 }
 
 /** Makes a database and fills it. */
 export async function createBenchDatabase(parts: DatabaseParts): Promise<BenchDatabase> {
-  const { serverUrl, name, masterKeys, handWrittenKey, tokens } = parts
-  const url = Object.assign(new URL(serverUrl), { pathname: name }).href
-  await createEmpty(serverUrl, name)
-  const database = createDatabase({
-    urls: [url],
-    size: 4,
-    name: 'bench',
-    patient: true,
-    onLost: () => undefined,
-  })
-  const { db } = database
-  await migrate(db)
-  const keyring = keyringOf(db, masterKeys)
-  await db.insertInto('namespaces').values(namespaces()).execute()
-  await fill({ url, keyring, handWrittenKey }, tokens)
+  const url = Object.assign(new URL(parts.serverUrl), { pathname: parts.name }).href
+  await createEmpty(parts.serverUrl, parts.name)
+  const used = parts.tokens - Math.floor(parts.tokens / 10)
+  // Whatever a crash costs meanwhile, the bench begins anew after it.
+  const keys = await prepare({ ...parts, url: `${url}?options=-c%20synchronous_commit%3Doff`, used })
+  const database = open(url)
+  const keyring = keyringOf(database.db, parts.masterKeys)
   return {
-    url,
-    tokens,
-    used: usedOf(tokens),
-    readers: await makeKeys(db, 'tokens:read'),
-    writers: await makeKeys(db, 'tokens:read,tokens:write'),
-    db,
-    keyring,
+    ...{ url, tokens: parts.tokens, used, ...keys, db: database.db, keyring },
     close: () => database.close(),
   }
+}
+
+const open = (url: string) =>
+  createDatabase({ urls: [url], size: 4, name: 'bench', patient: true, onLost: () => undefined })
+
+async function prepare(options: FillOptions): Promise<{ readers: Keys; writers: Keys }> {
+  const database = open(options.url)
+  const { db } = database
+  await migrate(db)
+  await db.insertInto('namespaces').values(namespaces()).execute()
+  const keyring = keyringOf(db, options.masterKeys)
+  for (const { id } of namespaces()) await keyring.keysOf(id)
+  await fill(options)
+  const keys = {
+    readers: await makeKeys(db, 'tokens:read'),
+    writers: await makeKeys(db, 'tokens:read,tokens:write'),
+  }
+  await database.close()
+  return keys
 }
 
 async function createEmpty(serverUrl: string, name: string): Promise<void> {
@@ -69,11 +73,6 @@ async function createEmpty(serverUrl: string, name: string): Promise<void> {
   await client.connect()
   await client.query(`create database ${name}`)
   await client.end()
-}
-
-function keyringOf(db: Db, masterKeys: string): Keyring {
-  const master = createMasterKeys(parseMasterKeys(masterKeys) ?? [])
-  return createKeyring(createDataKeyStore(db), master, Date.now)
 }
 
 const nameOf = (namespace: number) => `bench-${namespace}`

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Db } from '../../src/store/database.ts'
-import { namespaceIdOf, namespaceOf, PROVIDER, tokenIdOf } from '../tokens.ts'
+import { namespaceIdOf, namespaceOf, tokenIdOf } from '../tokens.ts'
 
 const POLL_MS = 50
 
@@ -34,7 +34,7 @@ export async function untilRenewed(db: Db): Promise<void> {
   }
 }
 
-/** From when a token fell due to when its renewal was stored, so the provider's own time is in it. */
+/** From when a token fell due to when it was claimed: that is the moment which a renewal keeps as `refreshed_at`. */
 export async function lagSeconds(db: Db): Promise<{ p50: number; p99: number; most: number }> {
   const { rows } = await sql<{ p50: number; p99: number; most: number }>`
     select percentile_cont(0.5) within group (order by lag) as p50,
@@ -44,11 +44,4 @@ export async function lagSeconds(db: Db): Promise<{ p50: number; p99: number; mo
   const [lags] = rows
   if (lags === undefined) throw new Error('nothing was due')
   return lags
-}
-
-/** How many tokens are due just now. */
-export async function countDue(db: Db): Promise<number> {
-  const { rows } = await sql<{ due: number }>`select count(*)::int as due from tokens
-    where provider = ${PROVIDER} and refresh_due_at <= now()`.execute(db)
-  return rows[0]?.due ?? 0
 }

@@ -19,7 +19,7 @@ const SAVED_AT = new Date()
 const EXPIRES_AT = new Date(SAVED_AT.getTime() + LIFETIME_SECONDS * 1000)
 
 /** The token of an index, as a save would have made it. */
-export function tokenOf(index: number): Token {
+export function tokenOf(index: number, isUsed: boolean): Token {
   return {
     namespaceId: namespaceIdOf(namespaceOf(index)),
     id: tokenIdOf(index),
@@ -48,6 +48,6 @@ export function tokenOf(index: number): Token {
     createdAt: SAVED_AT,
     updatedAt: SAVED_AT,
     refreshedAt: null,
-    lastUsedAt: null,
+    lastUsedAt: isUsed ? SAVED_AT : null,
   }
 }

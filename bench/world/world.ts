@@ -50,6 +50,9 @@ export async function openWorld(options: Options): Promise<World> {
   const close = async () => {
     for (const closing of closings.splice(0).reverse()) await closing()
   }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void close().finally(() => process.exit(1)))
+  }
   try {
     return await open(options, closings, close)
   } catch (error) {
@@ -64,8 +67,8 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
     rmSync(folder, { recursive: true, force: true })
   })
   const building = build()
-  const start = async (module: string, env: Record<string, string> = {}) => {
-    const { child, said } = await startChild(new URL(module, import.meta.url), env)
+  const start = async (module: URL, env: Record<string, string> = {}) => {
+    const { child, said } = await startChild(module, env)
     closings.push(() => child.stop())
     return { ...child, port: (said as { port: number }).port }
   }
@@ -73,14 +76,14 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), ephemeral: false })
   closings.push(() => postgres.stop())
   const masterKeys = generateMasterKey('bench')
-  const handWrittenKey = randomBytes(32)
+  const handWrittenKey = randomBytes(32).toString('hex')
   const createDatabase = async (name: string, tokens: number) => {
     const parts = { serverUrl: postgres.url, name, masterKeys, handWrittenKey, tokens }
     const database = await createBenchDatabase(parts)
     closings.push(() => database.close())
     return database
   }
-  const provider = await start('../processes/provider.ts')
+  const provider = await start(new URL('../processes/provider.ts', import.meta.url))
   const providersFile = writeProviders(folder, provider.port)
   const database = await timed(`${options.tokens.toLocaleString('en')} tokens`, () =>
     createDatabase('bench', options.tokens),
@@ -91,14 +94,14 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
     closings.push(() => vault.stop())
     return vault
   }
-  const load = await start('../load/process.ts')
-  const handWrittenEnv = { HAND_WRITTEN_URL: database.url, HAND_WRITTEN_KEY: handWrittenKey.toString('hex') }
+  const load = await start(new URL('../load/process.ts', import.meta.url))
+  const handWrittenEnv = { HAND_WRITTEN_URL: database.url, HAND_WRITTEN_KEY: handWrittenKey }
   return {
     options,
     database,
     vault: await startReplica(database),
-    handWritten: await start('../baselines/hand-written.ts', handWrittenEnv),
-    hello: await start('../baselines/hello.ts'),
+    handWritten: await start(new URL('../baselines/hand-written.ts', import.meta.url), handWrittenEnv),
+    hello: await start(new URL('../baselines/hello.ts', import.meta.url)),
     pgbench: programOf('pgbench'),
     createDatabase,
     startVault: startReplica,

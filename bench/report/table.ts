@@ -1,6 +1,6 @@
-import type { CaseResult, Verdict } from './report.ts'
-import { short } from './report.ts'
-import type { Row } from './rounds.ts'
+import type { CaseResult, Verdict } from './case-result.ts'
+import { short } from './case-result.ts'
+import type { Row } from '../rounds.ts'
 
 const HEADINGS = ['', 'a second', 'p50 ms', 'p99 ms', 'CPU s / 1,000', 'RSS MB']
 

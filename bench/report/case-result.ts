@@ -1,4 +1,4 @@
-import type { Row } from './rounds.ts'
+import type { Row } from '../rounds.ts'
 
 /** What was asked for, and what came of it. */
 export interface Verdict {
