@@ -8,7 +8,7 @@ export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
   Partial<Pick<LoadPlan, 'first' | 'tokens'>>
 
 /** By then its code is compiled, and its connections are open. */
-const WARM_UP_REQUESTS = 5_000
+const WARM_UP_REQUESTS = 3_000
 const WARM_UP_SECONDS = 1
 
 /** A server under load. It is warmed up before the first round. */

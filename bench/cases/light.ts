@@ -6,7 +6,7 @@ import { atMost, short } from '../report/case-result.ts'
 import { byTurns, median, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 
-const STARTS = 5
+const STARTS = { quick: 3, thorough: 5 }
 const IDLE_MS = 5_000
 const LAG = 'nodejs_eventloop_lag_p99_seconds'
 
@@ -47,8 +47,9 @@ export async function light(world: World): Promise<CaseResult> {
 }
 
 async function startTimes(world: World, program: 'build' | 'sources'): Promise<number[]> {
+  const starts = world.options.quick ? STARTS.quick : STARTS.thorough
   const times: number[] = []
-  for (let start = 0; start < STARTS; start += 1) {
+  for (let start = 0; start < starts; start += 1) {
     const vault = await world.startVault(world.database, { program })
     times.push(vault.readyMs)
     await vault.stop()

@@ -9,7 +9,7 @@ import { makeDue, untilRenewed } from '../world/due.ts'
 import type { World } from '../world/world.ts'
 
 const POLL_MS = 10
-const DUE = { quick: 2_000, thorough: 10_000 }
+const DUE = { quick: 1_000, thorough: 5_000 }
 
 /** How many renewals a replica makes, and two of them, when the provider takes no time. */
 export async function renewals(world: World): Promise<CaseResult> {

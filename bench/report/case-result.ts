@@ -35,5 +35,5 @@ export const atMost = (what: string, figure: number, target: number, unit: strin
 
 /** Three digits that say something, and the thousands apart. */
 export function short(figure: number): string {
-  return Number(figure.toPrecision(3)).toLocaleString('en')
+  return figure.toLocaleString('en', { maximumSignificantDigits: 3 })
 }

@@ -30,7 +30,7 @@ function verdictCells({ what, figure, target, isMet }: Verdict): string[] {
 }
 
 /** The first column to the left, figures to the right. */
-export function table(lines: string[][]): string {
+function table(lines: string[][]): string {
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(3, ...lines.map((cells) => (cells[column] ?? '').length)),
   )
