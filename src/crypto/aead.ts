@@ -23,14 +23,16 @@ export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buf
   return Buffer.concat([decipher.update(ciphertext), decipher.final()])
 }
 
+const LENGTH_BYTES = 4
+
 /** Each part behind its length, so that no two lists of parts read the same. */
 export function lengthPrefixed(...parts: (string | Buffer)[]): Buffer {
-  return Buffer.concat(
-    parts.flatMap((part) => {
-      const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
-      const length = Buffer.alloc(4)
-      length.writeUInt32BE(bytes.length)
-      return [length, bytes]
-    }),
-  )
+  const lengths = parts.map((part) => (typeof part === 'string' ? Buffer.byteLength(part) : part.length))
+  const prefixed = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0))
+  let offset = 0
+  for (const [index, part] of parts.entries()) {
+    offset = prefixed.writeUInt32BE(lengths[index] ?? 0, offset)
+    offset += typeof part === 'string' ? prefixed.write(part, offset) : part.copy(prefixed, offset)
+  }
+  return prefixed
 }

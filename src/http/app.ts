@@ -92,17 +92,23 @@ function httpsOptions({ cert, key, clientCa }: NonNullable<AppOptions['tls']>) {
 
 /** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
 function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, outcome: code, routeOptions } = request
+  app.addHook('onResponse', (request, reply, done) => {
+    const { id, method, outcome: code, routeOptions } = request
     const [route, ms] = [routeOptions.url ?? null, reply.elapsedTime]
-    const line = { method, route, status: reply.statusCode, ms: Math.round(ms * 10) / 10 }
     request.log[isProbe(request) ? 'debug' : 'info'](
-      { ...line, key_id: request.caller?.keyId ?? null },
+      {
+        request_id: id,
+        method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(ms * 10) / 10,
+        key_id: request.caller?.keyId ?? null,
+      },
       'answered',
     )
     const isKnown = !request.is404 && routeOptions.config.refusesMethod !== true
     observer.answered({ method: isKnown ? method : null, route, code, ms })
-    return Promise.resolve()
+    done()
   })
 }
 

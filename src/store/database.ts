@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import { CamelCasePlugin, CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Schema } from './schema.ts'
 
@@ -88,6 +88,7 @@ function clientOf(
       const connectionString = urls[chosen] ?? ''
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
+      keepPrepared(this)
       if (answerMs !== null) limitAnswers(this, socket, answerMs)
       this.on('error', onLost)
       this.once('end', () => {
@@ -95,6 +96,27 @@ function clientOf(
       })
     }
   }
+}
+
+const NAME = /^\/\* (\w+) \*\//
+
+/** A statement that begins with a name in a comment is parsed and planned once by each connection. */
+function keepPrepared(client: pg.Client): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown
+  const prepared = (text: unknown, values: unknown, ...more: unknown[]): unknown => {
+    const name = typeof text === 'string' ? NAME.exec(text)?.[1] : undefined
+    return name === undefined ? query(text, values, ...more) : query({ name, text, values }, ...more)
+  }
+  client.query = prepared as typeof client.query
+}
+
+/**
+ * Runs a statement of constant text, as a rule one that begins with its name; columns are named in it as they shall be
+ * called here.
+ */
+export async function runPrepared<Row>(db: Db, text: string, values: unknown[]): Promise<Row[]> {
+  const { rows } = await db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))
+  return rows
 }
 
 /** pg's own query_timeout would leave the silent connection in the pool, for the next one to wait on. */

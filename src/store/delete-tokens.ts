@@ -50,7 +50,7 @@ export async function deleteMany(
     const some = filtered(trx.selectFrom('tokens').where('namespaceId', '=', namespaceId), filter)
     const ids = some.select('id').orderBy('id').limit(DELETED_AT_ONCE).forUpdate()
     for (let total = 0; ;) {
-      const deleted = await deleteWhere(trx, namespaceId, sql`id in (${ids})`, event)
+      const deleted = await deleteWhere(trx, namespaceId, sql`id = any(array(${ids}))`, event)
       total += deleted
       if (deleted < DELETED_AT_ONCE) return total
     }

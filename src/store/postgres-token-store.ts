@@ -6,10 +6,10 @@ import { claimDue, claimOne, extendLease } from './claims.ts'
 import { countDeath } from './clients.ts'
 import type { Db } from './database.ts'
 import { deleteMany, deleteToken, deleteUntouched } from './delete-tokens.ts'
-import { createKeyedQueue } from './keyed-queue.ts'
+import { createLookUp } from './look-ups.ts'
 import { findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordAlone } from './record-events.ts'
-import { saveToken } from './save-token.ts'
+import { createSaveToken } from './save-token.ts'
 import { settle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
 
@@ -25,14 +25,13 @@ export interface PostgresTokenStoreParts {
 /** Tokens in Postgres. */
 export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenStore {
   const { callers, keyring } = parts
+  const lookUp = createLookUp(callers)
   const claimer = { db: parts.renewals, keyring, owner: parts.owner }
-  const saving = { db: callers, keyring, queue: createKeyedQueue() }
   return guardStorage<TokenStore>({
-    findBy: (namespaceId, criterion, narrowing) =>
-      findBy(callers, keyring, namespaceId, criterion, narrowing),
-    get: (ref) => getToken(callers, keyring, ref),
+    findBy: (namespaceId, criterion, narrowing) => findBy(lookUp, keyring, namespaceId, criterion, narrowing),
+    get: (ref) => getToken(lookUp, keyring, ref),
     list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
-    save: (namespaceId, save, plan) => saveToken(saving, namespaceId, save, plan),
+    save: createSaveToken(callers, keyring),
     delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),
     deleteUntouched: (token, event) => deleteUntouched(callers, token, event),
     record: (ref, event) => recordAlone(callers, ref, event),

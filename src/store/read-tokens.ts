@@ -1,16 +1,15 @@
-import type { Expression, SqlBool } from 'kysely'
 import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
-import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
+import type { Keyring } from '../domain/keyring.ts'
 import type { Found, Page, Reading, TokenFilter } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
-import type { Schema, TokenRow } from './schema.ts'
+import type { LookUp } from './look-ups.ts'
+import type { Schema } from './schema.ts'
+import type { StoredToken } from './stored-token.ts'
 import { keysFor, toToken, userKey } from './token-rows.ts'
 
-const MOST_MATCHES = 100
-
-type TimedRow = TokenRow & { now: Date }
+type TimedRow = StoredToken & { now: Date }
 
 /** Rows of one namespace, each with the database's clock. */
 function tokensOf(db: Db, namespaceId: string) {
@@ -21,43 +20,27 @@ function tokensOf(db: Db, namespaceId: string) {
     .where('namespaceId', '=', namespaceId)
 }
 
-/** By the primary key, tokens_identity, refresh_tokens' primary key, tokens_grant or tokens_access. */
+/** By what the criterion names; of a crowd of matches some. */
 export async function findBy(
-  db: Db,
+  lookUp: LookUp,
   keyring: Keyring,
   namespaceId: string,
   criterion: Criterion,
   narrowing: Narrowing,
 ): Promise<Found> {
-  const keys = await keyring.keysOf(namespaceId)
-  let query = tokensOf(db, namespaceId).where(matching(namespaceId, criterion, keys))
-  if (narrowing.provider !== null) query = query.where('provider', '=', narrowing.provider)
-  if (narrowing.clientId !== null) query = query.where('clientId', '=', narrowing.clientId)
-  const rows = await query.orderBy('id').limit(MOST_MATCHES).execute()
+  const rows = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing)
+  rows.sort((one, other) => (one.id < other.id ? -1 : 1))
   return found(rows, keyring, namespaceId)
 }
 
-function matching(namespaceId: string, criterion: Criterion, keys: NamespaceKeys): Expression<SqlBool> {
-  switch (criterion.by) {
-    case 'id':
-      return sql`id = ${criterion.id}`
-    case 'user_name':
-      return sql`user_key = ${userKey(criterion.userName)}`
-    case 'refresh_token': {
-      const digest = keys.digest('refresh_token', criterion.token)
-      return sql`id = (select token_id from refresh_tokens where namespace_id = ${namespaceId} and digest = ${digest})`
-    }
-    case 'grant_token':
-      return sql`grant_digest = ${keys.digest('grant_token', criterion.token)}`
-    case 'access_token':
-      return sql`access_digest = ${keys.digest('access_token', criterion.token)}`
-  }
-}
+const UNNARROWED: Narrowing = { provider: null, clientId: null }
 
-/** By the primary key. */
-export async function getToken(db: Db, keyring: Keyring, ref: TokenRef): Promise<Reading | null> {
-  const rows = await tokensOf(db, ref.namespaceId).where('id', '=', ref.id).execute()
-  const { tokens, now } = await found(rows, keyring, ref.namespaceId)
+export async function getToken(
+  lookUp: LookUp,
+  keyring: Keyring,
+  { namespaceId, id }: TokenRef,
+): Promise<Reading | null> {
+  const { tokens, now } = await findBy(lookUp, keyring, namespaceId, { by: 'id', id }, UNNARROWED)
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 

@@ -1,21 +1,37 @@
 import { createHash } from 'node:crypto'
-import type { Transaction } from 'kysely'
-import { sql } from 'kysely'
-import { unauthorized } from '../domain/errors.ts'
-import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
+import type { Keyring } from '../domain/keyring.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
-import type { Token } from '../domain/token.ts'
+import { createBatch } from './batch.ts'
+import type { Planned } from './carry-out.ts'
+import { carryOut } from './carry-out.ts'
 import type { Db } from './database.ts'
-import { holdNamespace } from './namespaces.ts'
-import type { KeyedQueue } from './keyed-queue.ts'
-import { recordEvents } from './record-events.ts'
-import type { Schema, TokenRow } from './schema.ts'
-import { leaveRenewals, takeUpRenewals } from './spent-renewals.ts'
-import { sqlState } from './storage-faults.ts'
-import { changedColumns, keysFor, toToken, userKey } from './token-rows.ts'
+import { runPrepared } from './database.ts'
+import { createKeyedQueue } from './keyed-queue.ts'
+import type { Identities, Met } from './save-candidates.ts'
+import { identitiesOf, selectCandidates, toCandidate } from './save-candidates.ts'
+import { isPassing, sqlState } from './storage-faults.ts'
+import { keysFor } from './token-rows.ts'
 
 type Plan = (candidates: Candidate[], now: Date) => SavePlan
+
+interface Saved {
+  plan: SavePlan
+  now: Date
+}
+
+export type SaveToken = (namespaceId: string, save: SaveRequest, plan: Plan) => Promise<Saved>
+
+interface Order {
+  namespaceId: string
+  identities: Identities
+  /** Held until the commit. */
+  locks: string[]
+  plan: Plan
+}
+
+/** What became of one save among others; `again`: it has to be made by itself. */
+type Outcome = { saved: Saved } | { refused: unknown } | 'again'
 
 const MOST_TRIES = 5
 /**
@@ -24,77 +40,116 @@ const MOST_TRIES = 5
  */
 const RACES = new Set(['23505', '40P01', '40001', '55P03'])
 
-/** Everything by which a save can meet a stored token. */
-interface Identities {
-  id: string | null
-  userKey: Buffer | null
-  grantDigest: Buffer | null
-  refreshDigest: Buffer | null
-  accessDigest: Buffer | null
-}
-
-export interface SaveParts {
-  db: Db
-  keyring: Keyring
-  queue: KeyedQueue
-}
-
 /**
  * Saves that share an identity wait for each other; saves that do not never meet. They wait in this process first, so
- * that a crowd at one identity holds one connection of each replica and leaves the others to other callers.
+ * that a crowd at one identity holds one connection of each replica and leaves the others to other callers. Saves of one
+ * turn of the event loop make one transaction, for as long as nothing is in the way of it: a save that has to wait, or
+ * that fails, is made by itself.
  */
-export async function saveToken(
-  { db, keyring, queue }: SaveParts,
-  namespaceId: string,
-  save: SaveRequest,
-  plan: Plan,
-) {
-  const identities = identitiesOf(save, await keyring.keysOf(namespaceId))
-  const locks = lockKeys(namespaceId, identities)
-  return queue(locks, async () => {
+export function createSaveToken(db: Db, keyring: Keyring): SaveToken {
+  const queue = createKeyedQueue()
+  const together = createBatch<Order, Outcome>({
+    run: (orders) => saveTogether(db, keyring, orders),
+    isCommon: () => true,
+  })
+  const alone = async (order: Order): Promise<Outcome> => {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await db.transaction().execute(async (trx) => {
-          await sql`select pg_advisory_xact_lock(key) from unnest(${locks}::bigint[]) as key`.execute(trx)
-          return attempt(trx, keyring, namespaceId, identities, plan)
-        })
+        const [outcome] = await saveAll(db, keyring, [order], false)
+        return outcome ?? 'again'
       } catch (error) {
-        const state = sqlState(error)
-        if (state === null || !RACES.has(state) || tries === MOST_TRIES) throw error
+        if (!isRace(error) || tries === MOST_TRIES) throw error
       }
     }
-  })
-}
-
-function identitiesOf(save: SaveRequest, keys: NamespaceKeys): Identities {
-  return {
-    id: save.id,
-    userKey: save.userName === null ? null : userKey(save.userName),
-    grantDigest: save.grantToken && keys.digest('grant_token', save.grantToken),
-    refreshDigest: save.refreshToken && keys.digest('refresh_token', save.refreshToken),
-    accessDigest: save.accessToken && keys.digest('access_token', save.accessToken),
+  }
+  return async (namespaceId, save, plan) => {
+    const identities = identitiesOf(save, await keyring.keysOf(namespaceId))
+    const order = { namespaceId, identities, locks: lockKeys(namespaceId, identities), plan }
+    return queue(order.locks, async () => {
+      const outcome = await together(order)
+      return savedBy(outcome === 'again' ? await alone(order) : outcome)
+    })
   }
 }
 
-async function attempt(
-  trx: Transaction<Schema>,
-  keyring: Keyring,
-  namespaceId: string,
-  identities: Identities,
-  plan: Plan,
-): Promise<{ plan: SavePlan; now: Date }> {
-  const rows = await selectCandidates(trx, namespaceId, identities)
-  const keys = await keysFor(keyring, namespaceId, rows)
-  const now = rows[0]?.now ?? (await clock(trx))
-  const planned = plan(
-    rows.map((row) => toCandidate(row, identities, keys)),
-    now,
-  )
-  await carryOut(trx, planned, keys)
-  return { plan: planned, now }
+function savedBy(outcome: Outcome): Saved {
+  if (outcome === 'again') throw new Error('a save by itself was put off')
+  if ('refused' in outcome) throw outcome.refused
+  return outcome.saved
 }
 
-/** In their order, so that no two saves wait for each other in a circle. Held until the commit. */
+/** One that fails takes all of them back; only the storage's own state is no reason to try each by itself. */
+async function saveTogether(db: Db, keyring: Keyring, orders: readonly Order[]): Promise<Outcome[]> {
+  try {
+    return await saveAll(db, keyring, orders, true)
+  } catch (error) {
+    if (isPassing(error) && !isRace(error)) throw error
+    return orders.map(() => 'again')
+  }
+}
+
+/** With `nowait`, whoever would have to wait for another transaction, or for one of the others here, is put off. */
+function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boolean): Promise<Outcome[]> {
+  return db.transaction().execute(async (trx) => {
+    const held = await takeLocks(trx, orders, nowait)
+    const able = orders.filter((_, index) => held[index])
+    const met = await selectCandidates(trx, able, nowait)
+    const isFirst = createFirsts()
+    const planned = new Map<Order, Planned>()
+    const outcomes = new Map<Order, Outcome>()
+    for (const [index, order] of able.entries()) {
+      const { rows, now } = met[index] ?? { rows: [], now: new Date() }
+      if (!isFirst(order, rows)) continue
+      const keys = await keysFor(keyring, order.namespaceId, rows)
+      try {
+        const plan = order.plan(
+          rows.map((row) => toCandidate(row, order.identities, keys)),
+          now,
+        )
+        planned.set(order, { plan, keys })
+        outcomes.set(order, { saved: { plan, now } })
+      } catch (refused) {
+        outcomes.set(order, { refused })
+      }
+    }
+    await carryOut(trx, [...planned.values()])
+    return orders.map((order) => outcomes.get(order) ?? 'again')
+  })
+}
+
+/** Tells whether none of the tokens of a save was met by one before it. */
+function createFirsts() {
+  const seen = new Set<string>()
+  return ({ namespaceId }: Order, rows: Met['rows']): boolean => {
+    const keys = rows.map(({ id }) => `${namespaceId}/${id}`)
+    const isFirst = !keys.some((key) => seen.has(key))
+    for (const key of keys) seen.add(key)
+    return isFirst
+  }
+}
+
+/** Each lock by itself: what is held by another transaction shows whom it concerns. */
+const TAKE_FREE_LOCKS = `/* take_free_locks */
+  select nth, bool_and(pg_try_advisory_xact_lock(key)) as held
+  from unnest($1::int[], $2::bigint[]) as wanted (nth, key) group by nth`
+const TAKE_LOCKS = `/* take_locks */ select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key`
+
+/** Which of the orders hold all of their locks. */
+async function takeLocks(trx: Db, orders: readonly Order[], nowait: boolean): Promise<boolean[]> {
+  if (!nowait) {
+    await runPrepared(trx, TAKE_LOCKS, [orders.flatMap(({ locks }) => locks)])
+    return orders.map(() => true)
+  }
+  const owners = orders.flatMap(({ locks }, index) => locks.map(() => index))
+  const rows = await runPrepared<{ nth: number; held: boolean }>(trx, TAKE_FREE_LOCKS, [
+    owners,
+    orders.flatMap(({ locks }) => locks),
+  ])
+  const refused = new Set(rows.filter(({ held }) => !held).map(({ nth }) => nth))
+  return orders.map((_, index) => !refused.has(index))
+}
+
+/** In their order, so that no two saves wait for each other in a circle. */
 function lockKeys(namespaceId: string, identities: Identities): string[] {
   return Object.entries(identities)
     .filter(([, value]) => value !== null)
@@ -107,112 +162,7 @@ function lockKey(namespaceId: string, kind: string, value: string | Buffer): big
   return createHash('sha256').update(`${namespaceId}:${kind}:`).update(value).digest().readBigInt64BE()
 }
 
-type CandidateRow = TokenRow & { now: Date; holdsRefresh: boolean }
-
-/** By the primary key, tokens_identity, tokens_grant, tokens_access and refresh_tokens' primary key. */
-async function selectCandidates(trx: Transaction<Schema>, namespaceId: string, given: Identities) {
-  const holder = sql`(select token_id from refresh_tokens
-    where namespace_id = ${namespaceId} and digest = ${given.refreshDigest}::bytea)`
-  const named = sql<boolean>`(id = ${given.id}::text or grant_digest = ${given.grantDigest}::bytea
-    or access_digest = ${given.accessDigest}::bytea or id = ${holder})`
-  // A save that names no user may still give its token an identity that another token of the same user has.
-  const users = sql`array(select user_key from tokens where namespace_id = ${namespaceId} and ${named})`
-  const user = given.userKey === null ? sql`any(${users})` : sql`${given.userKey}`
-  const { rows } = await sql<CandidateRow>`
-    select *, clock_timestamp() as now, coalesce(id = ${holder}, false) as holds_refresh from tokens
-    where namespace_id = ${namespaceId} and (user_key = ${user} or ${named})
-    order by id for update`.execute(trx)
-  return rows
-}
-
-async function clock(trx: Transaction<Schema>): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(trx)
-  return rows[0]?.now ?? new Date()
-}
-
-function toCandidate(row: CandidateRow, given: Identities, keys: NamespaceKeys): Candidate {
-  const holdsRefresh = row.holdsRefresh
-  return {
-    token: toToken(row, keys),
-    shares: {
-      id: row.id === given.id,
-      user_name: same(row.userKey, given.userKey),
-      grant_token: same(row.grantDigest, given.grantDigest),
-      refresh_token: holdsRefresh,
-      access_token: same(row.accessDigest, given.accessDigest),
-    },
-    formerRefreshToken: holdsRefresh && !same(row.refreshDigest, given.refreshDigest),
-    replacedAccessToken: given.accessDigest !== null && wasReplaced(row.replacedAccess, given.accessDigest),
-  }
-}
-
-function same(one: Buffer | null, other: Buffer | null): boolean {
-  return one !== null && other !== null && one.equals(other)
-}
-
-/** As many bytes of a digest as the ring of replaced access tokens keeps. */
-const RING_ENTRY_BYTES = 8
-
-function wasReplaced(ring: Buffer, digest: Buffer): boolean {
-  const entry = digest.subarray(0, RING_ENTRY_BYTES)
-  for (let offset = 0; offset < ring.length; offset += RING_ENTRY_BYTES) {
-    if (ring.subarray(offset, offset + RING_ENTRY_BYTES).equals(entry)) return true
-  }
-  return false
-}
-
-async function carryOut(trx: Transaction<Schema>, plan: SavePlan, keys: NamespaceKeys): Promise<void> {
-  const { token, replaces, absorbed, events } = plan
-  if (absorbed !== null) await absorb(trx, absorbed, token)
-  if (token !== replaces) await write(trx, token, replaces, keys)
-  await recordEvents(trx, token, events)
-}
-
-/** The absorbed token's refresh tokens, former ones too, find the token that it became part of. */
-async function absorb(trx: Transaction<Schema>, absorbed: Token, into: Token): Promise<void> {
-  await leaveRenewals(trx, absorbed)
-  await trx
-    .updateTable('refreshTokens')
-    .set({ tokenId: into.id })
-    .where('namespaceId', '=', absorbed.namespaceId)
-    .where('tokenId', '=', absorbed.id)
-    .execute()
-  await trx
-    .deleteFrom('tokens')
-    .where('namespaceId', '=', absorbed.namespaceId)
-    .where('id', '=', absorbed.id)
-    .execute()
-}
-
-async function write(trx: Transaction<Schema>, token: Token, replaces: Token | null, keys: NamespaceKeys) {
-  const columns = changedColumns(token, replaces, keys)
-  if (replaces === null) {
-    if (!(await holdNamespace(trx, token.namespaceId))) throw unauthorized()
-    await trx
-      .insertInto('tokens')
-      .values(columns as Schema['tokens'] & typeof columns)
-      .execute()
-  } else {
-    if (columns.refreshDigest) await leaveRenewals(trx, token)
-    await trx
-      .updateTable('tokens')
-      .set(columns)
-      .where('namespaceId', '=', token.namespaceId)
-      .where('id', '=', token.id)
-      .execute()
-  }
-  if (columns.refreshDigest) {
-    await keepRefreshDigest(trx, token, columns.refreshDigest)
-    await takeUpRenewals(trx, token, columns.refreshDigest)
-  }
-}
-
-/** A digest that belongs to another token is a unique violation: a race, and the next try sees its owner. */
-async function keepRefreshDigest(trx: Transaction<Schema>, token: Token, digest: Buffer): Promise<void> {
-  await sql`insert into refresh_tokens (namespace_id, token_id, digest)
-    select ${token.namespaceId}::uuid, ${token.id}, ${digest}::bytea
-    where not exists (select from refresh_tokens
-      where namespace_id = ${token.namespaceId} and digest = ${digest}::bytea and token_id = ${token.id})`.execute(
-    trx,
-  )
+function isRace(error: unknown): boolean {
+  const state = sqlState(error)
+  return state !== null && RACES.has(state)
 }

@@ -26,10 +26,12 @@ export async function leaveRenewals(db: Db, { namespaceId, id }: TokenRef): Prom
  */
 export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, digest: Buffer): Promise<void> {
   await sql`with outdated as (
-      delete from spent_renewals where namespace_id = ${namespaceId} and digest in (
-        select digest from spent_renewals
-        where namespace_id = ${namespaceId} and left_at < now() - ${KEPT_FOR} and digest <> ${digest}
-        limit ${SWEPT_AT_ONCE} for update skip locked)
+      select namespace_id, digest from spent_renewals
+      where namespace_id = ${namespaceId} and left_at < now() - ${KEPT_FOR} and digest <> ${digest}
+      limit ${SWEPT_AT_ONCE} for update skip locked
+    ), swept as (
+      delete from spent_renewals using outdated
+      where spent_renewals.namespace_id = outdated.namespace_id and spent_renewals.digest = outdated.digest
     ), left_behind as (
       delete from spent_renewals where namespace_id = ${namespaceId} and digest = ${digest} returning renewals
     )

@@ -41,7 +41,8 @@ function unavailable(cause: unknown): VaultError {
   })
 }
 
-function isPassing(error: unknown): boolean {
+/** Does it say nothing of what was asked for, but of the storage at this moment? */
+export function isPassing(error: unknown): boolean {
   const code = sqlState(error)
   if (code !== null) return PASSING_CODES.has(code) || PASSING_CLASSES.includes(code.slice(0, 2))
   return error instanceof Error && !(error instanceof VaultError) && isConnectionError(error)

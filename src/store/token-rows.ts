@@ -5,7 +5,8 @@ import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import type { LastError, Token } from '../domain/token.ts'
 import { userKeyOf } from '../domain/token.ts'
-import type { Schema, TokenRow } from './schema.ts'
+import type { Schema } from './schema.ts'
+import type { StoredToken } from './stored-token.ts'
 
 type Columns = Partial<Insertable<Schema['tokens']>>
 export type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
@@ -25,7 +26,7 @@ const DIGESTS = {
 } as const
 
 /** The keys of a namespace, fresh enough to open these rows. */
-export function keysFor(keyring: Keyring, namespaceId: string, rows: TokenRow[]): Promise<NamespaceKeys> {
+export function keysFor(keyring: Keyring, namespaceId: string, rows: StoredToken[]): Promise<NamespaceKeys> {
   const sealed = rows.flatMap((row) =>
     SEALED_COLUMNS.map((column) => row[column]).filter((value) => value !== null),
   )
@@ -36,7 +37,7 @@ export function keysFor(keyring: Keyring, namespaceId: string, rows: TokenRow[])
  * A row as a token whose secrets are opened when somebody reveals them.
  * @throws Error where a query has forgotten its namespace: the values would not open, and nobody is to renew it either
  */
-export function toToken(row: TokenRow, keys: NamespaceKeys): Token {
+export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
   if (row.namespaceId !== keys.namespaceId) throw new Error('a query gave a token of another namespace')
   const open = (column: SealedColumn): Secret | null => {
     const sealed = row[column]
@@ -75,7 +76,7 @@ export function toToken(row: TokenRow, keys: NamespaceKeys): Token {
   }
 }
 
-function lastErrorOf(row: TokenRow): LastError | null {
+function lastErrorOf(row: StoredToken): LastError | null {
   const { errorCode: code, errorDetail: detail, errorAt: at, errorAttempts: attempts } = row
   if (code === null || detail === null || at === null || attempts === null) return null
   return { code, detail, at, attempts }

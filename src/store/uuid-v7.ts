@@ -5,6 +5,9 @@ import { sql } from 'kysely'
  * bits behind the milliseconds are a fraction of one (RFC 9562, 6.2, method 3): what one transaction does stays in
  * its order.
  */
-export const uuidV7 = sql<string>`(overlay(
+export const UUID_V7 = `(overlay(
     lpad(to_hex((extract(epoch from clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
   || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid`
+
+/** The same, within another statement. */
+export const uuidV7 = sql.raw<string>(UUID_V7)

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
-import { write } from 'node:fs'
+import { statSync, write } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Position } from './audit-line.ts'
@@ -22,7 +22,7 @@ export interface AuditSink {
   /** Opens, or opens again. */
   open(): Promise<Tail>
   /** Was the open file moved away or emptied? Then it is time to open again. */
-  isGone(): Promise<boolean>
+  isGone(): boolean
   /** Rejects when not all of it was written. */
   write(lines: readonly string[]): Promise<void>
   close(): Promise<void>
@@ -42,9 +42,10 @@ export function createFileSink(path: string): AuditSink {
     if (handle === null) throw new Error('the audit log is not open')
     return handle
   }
-  const isGone = async (): Promise<boolean> => {
-    const there = await stat(path).catch(() => null)
-    seen = there !== null && seen !== null && isGrown(there, seen) ? there : null
+  // A turn of the thread pool for each look would take longer than the write itself.
+  const isGone = (): boolean => {
+    const there = statSync(path, { throwIfNoEntry: false })
+    seen = there !== undefined && seen !== null && isGrown(there, seen) ? there : null
     return seen === null
   }
 
@@ -62,8 +63,7 @@ export function createFileSink(path: string): AuditSink {
       const { bytesWritten } = await opened().write(bytes)
       if (bytesWritten < bytes.length) throw new Error('the audit log took only a part')
       // Moved away under the write, it still has the lines; deleted, nobody has them.
-      if ((await isGone()) && (await opened().stat()).nlink === 0)
-        throw new Error('the audit log was deleted')
+      if (isGone() && (await opened().stat()).nlink === 0) throw new Error('the audit log was deleted')
     },
   }
 }
@@ -109,7 +109,7 @@ export function createStreamSink(descriptor: number): AuditSink {
       wasOpen = true
       return Promise.resolve({ last: null, unknown: true, torn })
     },
-    isGone: () => Promise.resolve(false),
+    isGone: () => false,
     async write(lines) {
       for (const piece of piecesOf(lines)) await writePiece(descriptor, Buffer.from(piece))
     },

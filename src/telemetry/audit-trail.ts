@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { AuditKeys } from './audit-keys.ts'
@@ -56,7 +55,7 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
 
   const write = async (entries: readonly AuditEntry[]): Promise<void> => {
     const lines = new LineWriter(keys, now())
-    if (position === null || !isOpen || (await sink.isGone())) await opening(lines, position)
+    if (position === null || !isOpen || sink.isGone()) await opening(lines, position)
     else lines.continue(position)
     for (const entry of entries) lines.add(fieldsOf(entry, keys))
     await sink.write(lines.texts)
@@ -104,13 +103,15 @@ function createTimeLimit(mostMs: number) {
       const working = work().finally(() => {
         isStuck = false
       })
-      const done = new AbortController()
-      const late = sleep(mostMs, 'late', { signal: done.signal, ref: false }).catch(() => null)
-      const ended = await Promise.race([working, late]).finally(() => {
-        done.abort()
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(new Error('the write has not ended in time'))
+        }, mostMs).unref()
       })
-      if (ended !== 'late') return
-      throw new Error('the write has not ended in time')
+      await Promise.race([working, late]).finally(() => {
+        clearTimeout(timer)
+      })
     },
   }
 }

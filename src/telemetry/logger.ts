@@ -6,7 +6,7 @@ import { UnreadableError } from '../domain/keyring.ts'
  * The service's log, JSON lines on standard output. Objects are logged by an allow-list of fields; of an error only
  * its name, its code and where it was thrown, and which sealed value does not open: what it says may hold a value, or SQL.
  */
-export function createLogger(level: string, destination: DestinationStream = pino.destination(1)): Logger {
+export function createLogger(level: string, destination: DestinationStream = standardOutput()): Logger {
   const options = {
     level,
     base: null,
@@ -15,6 +15,26 @@ export function createLogger(level: string, destination: DestinationStream = pin
     serializers: { err: (error: unknown) => describeError(error) },
   }
   return pino(options, destination)
+}
+
+/** Up to this a pipe takes all or nothing, so that no line gets into the middle of another writer's. */
+const PIPE_BUF = 4_096
+/** Lines that a reader who has stopped reading may leave behind; later ones are dropped. */
+const MOST_UNWRITTEN_BYTES = 16 * 1024 * 1024
+
+/** For so long at most a line waits for more to be written with. */
+const FLUSHED_EVERY_MS = 100
+
+/** Under load a write for each line would cost more than the line. What is unwritten at the exit is written then. */
+function standardOutput(): DestinationStream {
+  return pino.destination({
+    fd: 1,
+    sync: false,
+    minLength: PIPE_BUF - 1,
+    maxWrite: PIPE_BUF,
+    maxLength: MOST_UNWRITTEN_BYTES,
+    periodicFlush: FLUSHED_EVERY_MS,
+  })
 }
 
 const MOST_FRAMES = 12

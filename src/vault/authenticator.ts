@@ -25,6 +25,7 @@ const RETRY_AFTER_SECONDS = 2
 
 interface ReadKey {
   stored: StoredApiKey
+  caller: Caller
   startedMs: number
   /** Its use was noted since it was read. */
   isNoted: boolean
@@ -43,7 +44,7 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
   const read = async (id: string): Promise<ReadKey | null> => {
     const startedMs = clock.monotonicMs()
     const stored = await store.find(id)
-    const key = stored && { stored, startedMs, isNoted: false }
+    const key = stored && { stored, caller: callerOf(stored), startedMs, isNoted: false }
     keep(known, id, key)
     return key
   }
@@ -65,8 +66,7 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
     if (ageMs >= MOST_AGE_MS) throw tooSlow()
     if (!key.isNoted) noteUse(store, key.stored)
     key.isNoted = true
-    const { id: keyId, namespaceId, scopes } = key.stored.apiKey
-    return { keyId, namespaceId, scopes: new Set(scopes) }
+    return key.caller
   }
 
   return {
@@ -80,6 +80,10 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
       return (isCurrent(cached) ? admit(digest, cached) : null) ?? admit(digest, await readOnce(id))
     },
   }
+}
+
+function callerOf({ apiKey: { id: keyId, namespaceId, scopes } }: StoredApiKey): Caller {
+  return { keyId, namespaceId, scopes: new Set(scopes) }
 }
 
 /** The latest last; of too many the eldest is forgotten. */

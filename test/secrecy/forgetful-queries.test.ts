@@ -14,7 +14,7 @@ let forgetting = /$^/
 let forgot = 0
 
 /** By name or bare, of a table or not: every condition on the namespace is true. */
-const CONDITION = /(?:\w+\.)?"?namespace_id"? = (\$\d+)(?:::uuid)?/g
+const CONDITION = /(?:\w+\.)?"?namespace_id"? = (\$\d+|of_namespace)(?:::uuid)?/g
 type Query = (...args: unknown[]) => unknown
 const prototype = pg.Client.prototype as unknown as { query: Query }
 const query = prototype.query
@@ -27,12 +27,13 @@ let south: TestNamespace
 
 beforeAll(async () => {
   prototype.query = function (this: unknown, statement, ...more) {
-    if (typeof statement !== 'string' || !forgetting.test(statement)) {
-      return query.call(this, statement, ...more)
-    }
-    const forgetful = statement.replace(CONDITION, '$1::text is not null')
-    if (forgetful !== statement) forgot += 1
-    return query.call(this, forgetful, ...more)
+    const text = typeof statement === 'string' ? statement : (statement as pg.QueryConfig).text
+    if (!forgetting.test(text)) return query.call(this, statement, ...more)
+    const forgetful = text.replace(CONDITION, '$1::text is not null')
+    if (forgetful !== text) forgot += 1
+    if (typeof statement === 'string') return query.call(this, forgetful, ...more)
+    const { name } = statement as pg.QueryConfig
+    return query.call(this, { ...(statement as object), name: `forgetful ${name ?? ''}`, text: forgetful })
   }
   database = await createTestDatabase()
   zoho = await FakeZoho.start()

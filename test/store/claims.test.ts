@@ -1,11 +1,6 @@
-import type { CompiledQuery, LogEvent } from 'kysely'
-import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { NamespaceKeys } from '../../src/domain/keyring.ts'
 import { renewalTerms } from '../../src/domain/renewal.ts'
-import { claimDue as claimDueOf } from '../../src/store/claims.ts'
-import type { Schema } from '../../src/store/schema.ts'
 import { ZOHO } from '../support/domain.ts'
 import type { Replica, PostgresStorage } from '../support/token-storage.ts'
 import { openStorage } from '../support/token-storage.ts'
@@ -59,39 +54,6 @@ describe('due tokens', () => {
     const others = await claimDue().finally(() => other.end())
     expect(others).toEqual(expect.arrayContaining(['token-1', 'token-3']))
     await expect.poll(() => claimDue()).toEqual(['token-2'])
-  })
-
-  test('are found by the index alone, among tens of thousands that are not due', async () => {
-    await storage.fill(30_000, 'later', false)
-    await storage.fill(10)
-    const { database } = storage
-    await database.query('analyze tokens')
-    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
-    const statements: CompiledQuery[] = []
-    const log = (event: LogEvent) => void statements.push(event.query)
-    const plugins = [new CamelCasePlugin()]
-    const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }), plugins, log })
-    const digest = () => Buffer.alloc(32)
-    const keys = { namespaceId: storage.namespaceId, digest } as unknown as NamespaceKeys
-    const keysOf = () => Promise.resolve(keys)
-    const keyring = { keysOf, keysSince: keysOf }
-    const claims = await claimDueOf({ db, keyring, owner: 'replica' }, TERMS, {
-      limit: 32,
-      busy: [{ namespaceId: storage.namespaceId, id: 'token-1' }],
-      takeOver: true,
-    })
-    expect(claims).toHaveLength(9)
-    const [statement] = statements
-    const { rows } = await pool.query(`explain (format json) ${statement?.sql ?? ''}`, [
-      ...(statement?.parameters ?? []),
-    ])
-    const plan = JSON.stringify(rows)
-    expect(plan).toContain('"Index Name":"tokens_due"')
-    expect(plan).not.toContain('"Node Type":"Seq Scan"')
-    // What is sorted is what was picked, a few of each provider.
-    const sorted = [...plan.matchAll(/"Sort Key":\[(.*?)\]/g)].map(([, key]) => key)
-    expect(sorted).toEqual([expect.stringMatching(/row_number.*due_at/), '"locked.due_at"'])
-    await db.destroy()
   })
 })
 

@@ -59,20 +59,20 @@ export async function openStorage(): Promise<PostgresStorage> {
   const connect = () => {
     const opened = createDatabase({ urls: [database.url], size: 4, name: 'test', onLost: () => undefined })
     closing.push(() => opened.close())
-    return opened.db
+    return opened
   }
-  const first = connect()
+  const first = connect().db
   const namespaceId = await ensureNamespace(first, 'default')
   await createKeyring(createDataKeyStore(first), master, Date.now).keysOf(namespaceId)
   return {
     database,
     namespaceId,
     replica: async (owner = 'replica') => {
-      const db = connect()
-      const keyring = createKeyring(createDataKeyStore(db), master, Date.now)
+      const callers = connect()
+      const keyring = createKeyring(createDataKeyStore(callers.db), master, Date.now)
       await keyring.keysOf(namespaceId)
       return replicaOf(
-        createPostgresTokenStore({ callers: db, renewals: connect(), keyring, owner }),
+        createPostgresTokenStore({ callers: callers.db, renewals: connect().db, keyring, owner }),
         namespaceId,
       )
     },

@@ -101,8 +101,8 @@ describe('a file', () => {
     let harm: () => void = () => undefined
     const harmed: AuditSink = {
       ...sink,
-      async isGone() {
-        const gone = await sink.isGone()
+      isGone() {
+        const gone = sink.isGone()
         harm()
         return gone
       },

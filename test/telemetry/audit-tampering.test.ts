@@ -146,7 +146,7 @@ describe('a place that takes nothing', () => {
     let fails = false
     const stream: AuditSink = {
       open: () => Promise.resolve({ last: null, unknown: true, torn: written.length > 0 }),
-      isGone: () => Promise.resolve(false),
+      isGone: () => false,
       write(lines) {
         written.push(...(fails ? lines.slice(0, 1) : lines))
         return fails ? Promise.reject(new Error('full')) : Promise.resolve()

@@ -40,24 +40,27 @@ export function auditAnswers(app: FastifyInstance, { trail, budget, clock, obser
     // Instead of Fastify's, which tells the length of a body without the secrets: GET's has another one.
     if (method === 'HEAD' && route.config.scope !== 'public') route.onSend = dropBody
   })
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { caller } = request
     const changes = request.routeOptions.config.action != null
     const bodiless = request.method === 'HEAD'
     if (caller !== null)
       request.ledger = createLedger({ caller, changes, bodiless, budget, closings, observer })
-    return Promise.resolve()
+    done()
   })
-  app.addHook('preHandler', async (request) => {
+  app.addHook('preHandler', (request, _reply, done) => {
     request.begun = true
-    return Promise.resolve()
+    done()
   })
-  app.addHook('onSend', async (request, _reply, payload) => {
+  app.addHook('onSend', (request, _reply, payload, done) => {
     const entries = entriesOf(request)
-    // Where this rejects, the refusal comes by here again: it discloses nothing.
+    // Where it is refused, the refusal comes by here again: it discloses nothing.
     request.ledger = null
-    if (entries.length > 0) await trail.record(entries)
-    return payload
+    if (entries.length === 0) done(null, payload)
+    else
+      trail.record(entries).then(() => {
+        done(null, payload)
+      }, done)
   })
 }
 

@@ -25,16 +25,16 @@ export function closeConnections(app: FastifyInstance): void {
     return Promise.resolve()
   })
   // From the moment at which the request is whole: a body that never comes is nobody's work.
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     underWay.add(request)
-    return Promise.resolve()
+    done()
   })
-  app.addHook('onResponse', async (request) => {
+  app.addHook('onResponse', (request, _reply, done) => {
     underWay.delete(request)
-    return Promise.resolve()
+    done()
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping) reply.header('connection', 'close')
-    return Promise.resolve()
+    done(null, payload)
   })
 }

@@ -25,7 +25,7 @@ export function parseJsonOnly(app: FastifyInstance): void {
       return
     }
     void parse(request, text, (error, parsed: unknown) => {
-      done(error ?? repetitionIn(text), parsed)
+      done(error ?? repetitionIn(text, parsed), parsed)
     })
   })
 }
@@ -33,7 +33,8 @@ export function parseJsonOnly(app: FastifyInstance): void {
 const STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g
 
 /** A name given twice in the object, of which the parser would keep the last; nested objects are refused anyway. */
-function repetitionIn(json: string): VaultError | null {
+function repetitionIn(json: string, parsed: unknown): VaultError | null {
+  if (membersIn(json) === Object.keys(parsed ?? {}).length) return null
   if (json.replaceAll(STRING, '').split('{').length !== 2) return null
   const names = [...json.matchAll(STRING)].flatMap(([text, colon]) =>
     colon === undefined ? [] : [JSON.parse(text.slice(0, -colon.length)) as string],
@@ -43,4 +44,17 @@ function repetitionIn(json: string): VaultError | null {
   if (repeated === undefined) return null
   const errors = [{ pointer: `/${escapePointer(repeated)}`, detail: 'was given more than once' }]
   return new VaultError('invalid_request', 'A field was given more than once.', { errors })
+}
+
+/** As many as there are colons outside of strings. */
+function membersIn(json: string): number {
+  let members = 0
+  let isInString = false
+  for (let index = 0; index < json.length; index += 1) {
+    const character = json[index]
+    if (character === '"') isInString = !isInString
+    else if (isInString && character === '\\') index += 1
+    else if (!isInString && character === ':') members += 1
+  }
+  return members
 }

@@ -3,13 +3,23 @@ import { VaultError } from '../../domain/errors.ts'
 
 /** A query that cannot be decoded is refused: taken as it stands it would name something else. */
 export function refuseMalformedQuery(app: FastifyInstance): void {
-  app.addHook('onRequest', async ({ raw: { url = '' } }) => {
-    try {
-      decodeURIComponent(url.split('?').slice(1).join('?'))
-    } catch {
-      const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (query)' }]
-      throw new VaultError('invalid_request', 'The query is malformed.', { errors })
-    }
-    return Promise.resolve()
+  app.addHook('onRequest', ({ raw: { url = '' } }, _reply, done) => {
+    done(isDecodable(url) ? undefined : malformed())
   })
+}
+
+function isDecodable(url: string): boolean {
+  const query = url.indexOf('?')
+  if (query < 0) return true
+  try {
+    decodeURIComponent(url.slice(query + 1))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function malformed(): VaultError {
+  const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (query)' }]
+  return new VaultError('invalid_request', 'The query is malformed.', { errors })
 }

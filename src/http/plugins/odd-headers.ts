@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { VaultError } from '../../domain/errors.ts'
 
@@ -6,26 +7,26 @@ const SINGLE = ['authorization', 'content-type', 'content-length', 'host', 'if-m
 
 /** Headers that say two things, or something that nobody here does. */
 export function refuseOddHeaders(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request) => {
-    const names = request.raw.rawHeaders
-      .filter((_, index) => index % 2 === 0)
-      .map((name) => name.toLowerCase())
-    const repeated = SINGLE.find((single) => names.indexOf(single) !== names.lastIndexOf(single))
-    if (repeated !== undefined) {
-      const errors = [{ pointer: `/${repeated}`, detail: 'was sent more than once (header)' }]
-      throw new VaultError('invalid_request', 'A header was sent more than once.', { errors })
-    }
-    // Node decodes the chunks and leaves it at that: what was compressed as well would be taken for the body itself.
-    const encoding = request.headers['transfer-encoding']
-    if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
-      const errors = [{ pointer: '/transfer-encoding', detail: 'must be chunked (header)' }]
-      throw new VaultError('invalid_request', 'The transfer encoding is not known.', { errors })
-    }
-    const { expect } = request.headers
-    if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
-      const errors = [{ pointer: '/expect', detail: 'must be 100-continue (header)' }]
-      throw new VaultError('invalid_request', 'The expectation is not known.', { errors })
-    }
-    return Promise.resolve()
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    done(faultOf(raw) ?? undefined)
   })
+}
+
+function faultOf({ headersDistinct, headers }: IncomingMessage): VaultError | null {
+  const repeated = SINGLE.find((name) => (headersDistinct[name]?.length ?? 0) > 1)
+  if (repeated !== undefined)
+    return refusal('A header was sent more than once.', repeated, 'was sent more than once')
+  // Node decodes the chunks and leaves it at that: what was compressed as well would be taken for the body itself.
+  const encoding = headers['transfer-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
+    return refusal('The transfer encoding is not known.', 'transfer-encoding', 'must be chunked')
+  const { expect } = headers
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue')
+    return refusal('The expectation is not known.', 'expect', 'must be 100-continue')
+  return null
+}
+
+function refusal(detail: string, name: string, fault: string): VaultError {
+  const errors = [{ pointer: `/${name}`, detail: `${fault} (header)` }]
+  return new VaultError('invalid_request', detail, { errors })
 }

@@ -19,17 +19,18 @@ export function answerProblems(app: FastifyInstance): void {
   app.decorateRequest('outcome', 'ok')
   app.setErrorHandler((error: FastifyError | VaultError, request, reply) => {
     const { code, detail, facts } = toProblem(error)
-    if (code === 'internal_error') request.log.error({ err: error }, 'request failed')
-    if (code === 'storage_unavailable') request.log.warn({ err: error.cause }, 'storage unavailable')
+    if (code === 'internal_error') request.log.error({ request_id: request.id, err: error }, 'request failed')
+    if (code === 'storage_unavailable')
+      request.log.warn({ request_id: request.id, err: error.cause }, 'storage unavailable')
     return sendProblem(request, reply, code, detail, facts)
   })
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
   )
   // The router takes the nothing behind a last slash for an id.
-  app.addHook('onRequest', async ({ params }, reply) => {
+  app.addHook('onRequest', ({ params }, reply, done) => {
     if ((params as { id?: string }).id === '') reply.callNotFound()
-    return Promise.resolve()
+    else done()
   })
 }
 

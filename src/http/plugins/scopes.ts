@@ -43,17 +43,25 @@ export function authenticateCallers(
 
 /** What a key lacks is looked at behind its rate limit: a refusal is a request, too. */
 export function guardRoutes(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { scope } = request.routeOptions.config
-    if (!request.is404 && scope !== 'public') requireScope(callerOf(request), scope)
-    return Promise.resolve()
+    const isAllowed = request.is404 || scope === 'public' || holds(callerOf(request), scope)
+    done(isAllowed ? undefined : insufficientScope(scope))
   })
 }
 
-/** @throws VaultError `insufficient_scope`, also where no scope was declared */
-export function requireScope(caller: Caller, scope: Scope | undefined): void {
-  if (scope !== undefined && allows(caller, scope)) return
-  throw new VaultError('insufficient_scope', `This needs a key with the scope ${scope ?? 'of the route'}.`)
+/** @throws VaultError `insufficient_scope` */
+export function requireScope(caller: Caller, scope: Scope): void {
+  if (!holds(caller, scope)) throw insufficientScope(scope)
+}
+
+/** Nobody holds a scope that was not declared. */
+function holds(caller: Caller, scope: Scope | undefined): boolean {
+  return scope !== undefined && allows(caller, scope)
+}
+
+function insufficientScope(scope: Scope | undefined): VaultError {
+  return new VaultError('insufficient_scope', `This needs a key with the scope ${scope ?? 'of the route'}.`)
 }
 
 export function callerOf(request: FastifyRequest): Caller {

@@ -3,14 +3,15 @@ import { VaultError } from '../../domain/errors.ts'
 
 /** What is sent to a route that takes no body would be dropped in silence. Many clients send `{}` for nothing. */
 export function refuseUnwantedBodies(app: FastifyInstance): void {
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     const isWanted = request.is404 || request.routeOptions.schema?.body !== undefined
-    if (!isWanted && hasContent(request)) {
-      const errors = [{ pointer: '', detail: 'is not wanted here' }]
-      throw new VaultError('invalid_request', 'This request takes no body.', { errors })
-    }
-    return Promise.resolve()
+    done(isWanted || !hasContent(request) ? undefined : unwanted())
   })
+}
+
+function unwanted(): VaultError {
+  const errors = [{ pointer: '', detail: 'is not wanted here' }]
+  return new VaultError('invalid_request', 'This request takes no body.', { errors })
 }
 
 function hasContent({ method, headers, body }: FastifyRequest): boolean {

@@ -15,7 +15,8 @@ export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> =
     try {
       await ready()
     } catch (cause) {
-      if (cause instanceof StartupError) request.log.error({ faults: cause.faults }, 'not ready')
+      if (cause instanceof StartupError)
+        request.log.error({ request_id: request.id, faults: cause.faults }, 'not ready')
       const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
       throw new VaultError('storage_unavailable', 'The vault cannot serve just now.', facts, { cause })
     }
