@@ -30,7 +30,7 @@ export async function settle(
   const succeeded = event.type === 'renewal.succeeded'
   const row = await db.transaction().execute(async (trx): Promise<TokenRow | null> => {
     let update = updateOf(trx, token, columns)
-      .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+      .set(UNLEASED)
       .where('fence', '=', claim.fence)
       .where('leaseUntil', 'is not', null)
       .where(isSameToken(claim.token))
@@ -102,9 +102,10 @@ async function settleLate(
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
+  const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
   if (row && isSuccessor(row, claim.token, columns, keys))
-    return keepSuccessor(db, row, claim, settlement, keys)
-  if (isHeld) await endLease(db, claim, token)
+    return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
+  if (row && (isHeld || isPassedOn)) await endLease(db, row, token)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
@@ -142,11 +143,13 @@ async function keepSuccessor(
   claim: Claim,
   { token, event }: Settlement,
   keys: NamespaceKeys,
+  isPassedOn: boolean,
 ): Promise<TokenRow | null> {
   const heir = { ...token, id: row.id }
   const columns = changedColumns(heir, { ...claim.token, id: row.id }, keys)
-  const refreshDueAt = row.lostAt === null ? token.refreshDueAt : sql<Date>`now()`
-  const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt }
+  const lostAt = isPassedOn ? null : row.lostAt
+  const refreshDueAt = lostAt === null ? token.refreshDueAt : sql<Date>`now()`
+  const successor = { ...columns, ...SOUND, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }
   const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
   const kept = await update.returningAll().execute()
   await keepRotated(db, heir, columns)
@@ -157,6 +160,12 @@ async function keepSuccessor(
 /** Has nobody else claimed this very token since? */
 function isHeldBy({ id, fence, createdAt }: TokenRow, { fence: claimed, token }: Claim): boolean {
   return id === token.id && fence === claimed && createdAt.getTime() === token.createdAt.getTime()
+}
+
+/** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
+function isPassedOnTo({ id, leaseUntil, claimedAt }: TokenRow, claim: Claim): boolean {
+  if (id === claim.token.id || leaseUntil === null) return false
+  return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
 function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {
@@ -175,6 +184,8 @@ function isSuccessor(
   return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
 }
 
+const UNLEASED = { leaseUntil: null, leaseOwner: null, claimedAt: null }
+
 /** Whatever a peer made of the old refresh token in the meantime. */
 const SOUND = {
   status: 'active',
@@ -186,13 +197,13 @@ const SOUND = {
 } as const
 
 /** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
-async function endLease(db: Db, { token, fence }: Claim, { lostAt }: Token): Promise<void> {
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, { lostAt }: Token): Promise<void> {
   await db
     .updateTable('tokens')
-    .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+    .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
-    .where('namespaceId', '=', token.namespaceId)
-    .where('id', '=', token.id)
+    .where('namespaceId', '=', namespaceId)
+    .where('id', '=', id)
     .where('fence', '=', fence)
     .execute()
 }
