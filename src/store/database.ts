@@ -34,6 +34,11 @@ const LIMITS = {
   lock_timeout: 2_000,
   idle_in_transaction_session_timeout: 10_000,
 }
+/**
+ * A statement that is kept prepared is planned once, not for each set of values: of few look-ups Postgres would take the
+ * plan for just these values to be the cheaper one, and make it each time, which takes longer than to carry it out.
+ */
+const GENERIC_PLANS = '-c plan_cache_mode=force_generic_plan'
 /** Postgres keeps the limits above by itself, unless it or the network is gone: then nothing ever comes. */
 const ANSWER_MS = 8_000
 
@@ -50,6 +55,7 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
     },
     max: size,
     application_name: name,
+    options: GENERIC_PLANS,
     connectionTimeoutMillis: QUEUE_MS,
     types: { getTypeParser: typeParser },
     idleTimeoutMillis: 30_000,
