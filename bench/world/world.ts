@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
 import type { LoadPlan, LoadResult } from '../load/load.ts'
@@ -62,11 +62,10 @@ export async function openWorld(options: Options): Promise<World> {
 }
 
 async function open(options: Options, closings: Closing[], close: () => Promise<void>): Promise<World> {
-  const folder = mkdtempSync(join(tmpdir(), 'token-vault-bench-'))
+  const folder = makeFolder()
   closings.push(() => {
-    rmSync(folder, { recursive: true, force: true })
+    remove(folder)
   })
-  const building = build()
   const start = async (module: URL, env: Record<string, string> = {}) => {
     const { child, said } = await startChild(module, env)
     closings.push(() => child.stop())
@@ -74,7 +73,11 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
   }
   // Not an ephemeral one: that would not wait for the disk.
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), ephemeral: false })
-  closings.push(() => postgres.stop())
+  closings.push(async () => {
+    await postgres.stop()
+    // Its home is elsewhere where Postgres' user cannot reach the folder.
+    remove(dirname(postgres.directory))
+  })
   const masterKeys = generateMasterKey('bench')
   const handWrittenKey = randomBytes(32).toString('hex')
   const createDatabase = async (name: string, tokens: number) => {
@@ -85,10 +88,7 @@ async function open(options: Options, closings: Closing[], close: () => Promise<
   }
   const provider = await start(new URL('../processes/provider.ts', import.meta.url))
   const providersFile = writeProviders(folder, provider.port)
-  const database = await timed(`${options.tokens.toLocaleString('en')} tokens`, () =>
-    createDatabase('bench', options.tokens),
-  )
-  await building
+  const [database] = await Promise.all([loaded(options.tokens, createDatabase), build()])
   const startReplica = async ({ url: databaseUrl }: BenchDatabase, how = {}) => {
     const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder, ...how })
     closings.push(() => vault.stop())
@@ -126,9 +126,21 @@ function programOf(name: string): string | null {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null
 }
 
-async function timed<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+async function loaded(tokens: number, createDatabase: World['createDatabase']): Promise<BenchDatabase> {
   const startedAt = performance.now()
-  const result = await work()
-  console.error(`${what}: loaded in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
-  return result
+  const database = await createDatabase('bench', tokens)
+  const seconds = (performance.now() - startedAt) / 1000
+  console.error(`${tokens.toLocaleString('en')} tokens were loaded in ${seconds.toFixed(0)} s`)
+  return database
+}
+
+/** Others may pass through it: as root, Postgres runs as another user. */
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'token-vault-bench-'))
+  chmodSync(folder, 0o755)
+  return folder
+}
+
+const remove = (folder: string) => {
+  rmSync(folder, { recursive: true, force: true })
 }
