@@ -11,6 +11,7 @@ import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
+import { lockKey } from './save-token.ts'
 import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
 type Columns = ReturnType<typeof changedColumns>
@@ -98,7 +99,7 @@ async function settleLate(
   keys: NamespaceKeys,
 ): Promise<TokenRow | null> {
   const { token, event } = settlement
-  const row = await heirOf(db, claim.token, keys)
+  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
@@ -131,6 +132,20 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
     .limit(1)
     .forUpdate()
     .executeTakeFirst()
+}
+
+/** A save of the refresh token that is to be replaced may be about to commit. */
+async function heirBeingSaved(
+  db: Db,
+  presented: Token,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): Promise<TokenRow | undefined> {
+  const { namespaceId, refreshToken } = presented
+  if (!refreshDigest || refreshToken === null) return undefined
+  const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
+  await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
+  return heirOf(db, presented, keys)
 }
 
 /**
