@@ -11,7 +11,7 @@ const BACKOFF_SECONDS = { base: 2, most: 300 }
 const SLOW_RETRY_SECONDS = 900
 const THROTTLE_SECONDS = 60
 /** A caller who waits for an expired token may try more often than the refresher, which has all tokens to think of. */
-const CALLER_RETRY_SECONDS = 2
+export const CALLER_RETRY_SECONDS = 2
 /** A caller may look this often whether a client is still paused. */
 const PAUSE_LOOK_SECONDS = 30
 /**
