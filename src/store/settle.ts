@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
+import { isOfEndpoint } from '../domain/retry.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
@@ -211,12 +212,21 @@ const SOUND = {
   retryAt: null,
 } as const
 
-/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
-async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, { lostAt }: Token): Promise<void> {
+/**
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and that the
+ * endpoint wants to be left alone is true of whatever was saved.
+ */
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
+  const { lostAt, retryAt, refreshDueAt } = settled
+  const backOff = {
+    retryAt: sql<Date>`greatest(retry_at, ${retryAt}::timestamptz)`,
+    refreshDueAt: sql<Date>`greatest(refresh_due_at, ${refreshDueAt}::timestamptz)`,
+  }
   await db
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
+    .set(isOfEndpoint(settled.lastError) ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)
