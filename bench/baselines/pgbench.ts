@@ -25,8 +25,8 @@ export interface PgbenchPlan {
   seconds: number
 }
 
-/** Until its connections are open and have planned their statement: the services have done so before their rounds. */
-const WARM_UP_SECONDS = 1
+/** Of a run: its connections plan their statement, which those of the services have done before their rounds. */
+const WARM_UP = 1 / 3
 
 /** One round, over TCP as the service does it. */
 export async function runPgbench(plan: PgbenchPlan): Promise<Figures> {
@@ -46,7 +46,7 @@ export async function runPgbench(plan: PgbenchPlan): Promise<Figures> {
 function argumentsFor({ databaseUrl, clients, seconds }: PgbenchPlan): string[] {
   const { hostname, port, username, pathname } = new URL(databaseUrl)
   const script = ['--no-vacuum', '--protocol=prepared', '--file=script.sql', '--log']
-  const load = [`--client=${clients}`, `--time=${Math.ceil(seconds) + WARM_UP_SECONDS}`]
+  const load = [`--client=${clients}`, `--time=${Math.ceil(seconds / (1 - WARM_UP))}`]
   return [...script, ...load, '--host', hostname, '--port', port, '--username', username, pathname.slice(1)]
 }
 
@@ -72,11 +72,12 @@ async function readLog(folder: string): Promise<Transaction[]> {
 
 function figuresOf(transactions: Transaction[]): Figures {
   const ends = transactions.map(({ endedAtMs }) => endedAtMs).sort((one, other) => one - other)
-  const beginsAt = (ends[0] ?? NaN) + WARM_UP_SECONDS * 1000
+  const [first = NaN, last = NaN] = [ends[0], ends.at(-1)]
+  const beginsAt = first + (last - first) * WARM_UP
   const counted = transactions.filter(({ endedAtMs }) => endedAtMs >= beginsAt)
   const sorted = counted.map(({ ms }) => ms).sort((one, other) => one - other)
   return {
-    perSecond: counted.length / (((ends.at(-1) ?? NaN) - beginsAt) / 1000),
+    perSecond: counted.length / ((last - beginsAt) / 1000),
     p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
     cpuSecondsPer1000: null,

@@ -29,8 +29,8 @@ export interface DatabaseParts {
   serverUrl: string
   name: string
   masterKeys: string
-  /** In hexadecimal. */
-  handWrittenKey: string
+  /** In hexadecimal; null where the hand-written service is not to have the same tokens. */
+  handWrittenKey: string | null
   tokens: number
 }
 

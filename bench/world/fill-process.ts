@@ -22,8 +22,8 @@ import { tokenOf } from './token-of.ts'
 export interface Part {
   url: string
   masterKeys: string
-  /** In hexadecimal. */
-  handWrittenKey: string
+  /** In hexadecimal; null where the hand-written service is not to have them. */
+  handWrittenKey: string | null
   first: number
   end: number
   /** From this index on nobody has asked for them yet. */
@@ -34,7 +34,7 @@ const BATCH = 1_000
 
 answerWith(async (part: Part) => {
   const namespaces = await keysOfNamespaces(part)
-  const key = Buffer.from(part.handWrittenKey, 'hex')
+  const key = part.handWrittenKey === null ? null : Buffer.from(part.handWrittenKey, 'hex')
   const client = new pg.Client({ connectionString: part.url })
   await client.connect()
   for (let first = part.first; first < part.end; first += BATCH) {
@@ -42,6 +42,7 @@ answerWith(async (part: Part) => {
     const indexes = Array.from({ length }, (_, offset) => first + offset)
     const vaultRows = indexes.map((index) => vaultRow(index, namespaces, index < part.used))
     await copyIn(client, 'tokens', vaultRows)
+    if (key === null) continue
     const handWrittenRows = indexes.map((index) => handWrittenRow(index, key))
     await copyIn(client, 'hand_written', handWrittenRows)
   }

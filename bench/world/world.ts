@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
-import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
 import type { LoadPlan, LoadResult } from '../load/load.ts'
 import type { Options } from '../options.ts'
 import { build } from '../processes/build.ts'
@@ -11,9 +9,11 @@ import type { Child } from '../processes/child.ts'
 import { startChild } from '../processes/child.ts'
 import type { Vault, VaultSettings } from '../processes/vault.ts'
 import { startVault } from '../processes/vault.ts'
-import { PROVIDER } from '../tokens.ts'
+import type { Closings } from './closings.ts'
+import { createClosings } from './closings.ts'
 import type { BenchDatabase } from './database.ts'
 import { createBenchDatabase } from './database.ts'
+import { makeFolder, startPostgres, writeProviders } from './ground.ts'
 
 /** A process that answers HTTP. */
 export interface Server {
@@ -31,7 +31,7 @@ export interface World {
   hello: Server
   /** Null where it is not installed. */
   pgbench: string | null
-  /** Any further database on the same Postgres, with so many tokens. */
+  /** One more database on the same Postgres, with so many tokens that the hand-written service has not. */
   createDatabase(name: string, tokens: number): Promise<BenchDatabase>
   /** One more replica. */
   startVault(database: BenchDatabase, how?: Pick<VaultSettings, 'program'>): Promise<Vault>
@@ -42,83 +42,74 @@ export interface World {
   close(): Promise<void>
 }
 
-type Closing = () => void | Promise<void>
+const HELLO = new URL('../baselines/hello.ts', import.meta.url)
+const HAND_WRITTEN = new URL('../baselines/hand-written.ts', import.meta.url)
+const LOAD = new URL('../load/process.ts', import.meta.url)
+const PROVIDER = new URL('../processes/provider.ts', import.meta.url)
 
 /** Starts everything; resolves when the tokens are loaded and all of it answers. */
 export async function openWorld(options: Options): Promise<World> {
-  const closings: Closing[] = []
-  const close = async () => {
-    for (const closing of closings.splice(0).reverse()) await closing()
-  }
+  const closings = createClosings()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void close().finally(() => process.exit(1)))
+    process.once(signal, () => void closings.close().finally(() => process.exit(1)))
   }
   try {
-    return await open(options, closings, close)
+    return await open(options, closings)
   } catch (error) {
-    await close()
+    await closings.close()
     throw error
   }
 }
 
-async function open(options: Options, closings: Closing[], close: () => Promise<void>): Promise<World> {
-  const folder = mkdtempSync(join(tmpdir(), 'token-vault-bench-'))
-  closings.push(() => {
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const building = build()
-  const start = async (module: URL, env: Record<string, string> = {}) => {
-    const { child, said } = await startChild(module, env)
-    closings.push(() => child.stop())
-    return { ...child, port: (said as { port: number }).port }
-  }
-  // Not an ephemeral one: that would not wait for the disk.
-  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), ephemeral: false })
-  closings.push(() => postgres.stop())
+async function open(options: Options, closings: Closings): Promise<World> {
+  const folder = makeFolder(closings)
+  const serverUrl = await startPostgres(folder, closings)
   const masterKeys = generateMasterKey('bench')
   const handWrittenKey = randomBytes(32).toString('hex')
-  const createDatabase = async (name: string, tokens: number) => {
-    const parts = { serverUrl: postgres.url, name, masterKeys, handWrittenKey, tokens }
-    const database = await createBenchDatabase(parts)
-    closings.push(() => database.close())
+  const start = starterOf(closings)
+  const provider = await start(PROVIDER)
+  const providersFile = writeProviders(folder, provider.port)
+  const createDatabase = async (name: string, tokens: number, key: string | null = null) => {
+    const database = await createBenchDatabase({ serverUrl, name, masterKeys, handWrittenKey: key, tokens })
+    closings.add(() => database.close())
     return database
   }
-  const provider = await start(new URL('../processes/provider.ts', import.meta.url))
-  const providersFile = writeProviders(folder, provider.port)
-  const database = await timed(`${options.tokens.toLocaleString('en')} tokens`, () =>
-    createDatabase('bench', options.tokens),
-  )
-  await building
   const startReplica = async ({ url: databaseUrl }: BenchDatabase, how = {}) => {
     const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder, ...how })
-    closings.push(() => vault.stop())
+    closings.add(() => vault.stop())
     return vault
   }
-  const load = await start(new URL('../load/process.ts', import.meta.url))
-  const handWrittenEnv = { HAND_WRITTEN_URL: database.url, HAND_WRITTEN_KEY: handWrittenKey }
+  const fill = () => createDatabase('bench', options.tokens, options.flat ? null : handWrittenKey)
+  const [database] = await Promise.all([
+    timed(`${options.tokens.toLocaleString('en')} tokens`, fill),
+    build(),
+  ])
+  const load = await start(LOAD)
   return {
     options,
     database,
     vault: await startReplica(database),
-    handWritten: await start(new URL('../baselines/hand-written.ts', import.meta.url), handWrittenEnv),
-    hello: await start(new URL('../baselines/hello.ts', import.meta.url)),
+    handWritten: await start(HAND_WRITTEN, {
+      HAND_WRITTEN_URL: database.url,
+      HAND_WRITTEN_KEY: handWrittenKey,
+    }),
+    hello: await start(HELLO),
     pgbench: programOf('pgbench'),
     createDatabase,
     startVault: startReplica,
-    load: (plan) => ask<LoadResult>(load, plan),
-    provider: (orders) => ask<{ answered: number }>(provider, orders),
+    load: (plan) => load.ask(plan) as Promise<LoadResult>,
+    provider: (orders) => provider.ask(orders) as Promise<{ answered: number }>,
     say: console.error,
-    close,
+    close: () => closings.close(),
   }
 }
 
-const ask = <Answer>(child: Child, message: object) => child.ask(message) as Promise<Answer>
-
-function writeProviders(folder: string, port: number): string {
-  const file = join(folder, 'providers.json')
-  const entry = { name: PROVIDER, token_url: `http://127.0.0.1:${port}/token` }
-  writeFileSync(file, JSON.stringify({ providers: [entry] }))
-  return file
+function starterOf(closings: Closings) {
+  return async (module: URL, env: Record<string, string> = {}): Promise<Child & Server> => {
+    const { child, said } = await startChild(module, env)
+    closings.add(() => child.stop())
+    return { ...child, port: (said as { port: number }).port }
+  }
 }
 
 function programOf(name: string): string | null {

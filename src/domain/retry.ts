@@ -1,5 +1,6 @@
 import type { Provider } from './provider.ts'
 import type { Failure } from './renewal-outcome.ts'
+import type { LastError } from './token.ts'
 
 /** Seconds until the refresher, and until a caller who asks, may try again. */
 export interface RetryDelays {
@@ -11,7 +12,7 @@ const BACKOFF_SECONDS = { base: 2, most: 300 }
 const SLOW_RETRY_SECONDS = 900
 const THROTTLE_SECONDS = 60
 /** A caller who waits for an expired token may try more often than the refresher, which has all tokens to think of. */
-const CALLER_RETRY_SECONDS = 2
+export const CALLER_RETRY_SECONDS = 2
 /** A caller may look this often whether a client is still paused. */
 const PAUSE_LOOK_SECONDS = 30
 /**
@@ -69,6 +70,17 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
 export function isOurDelay(failure: Failure): boolean {
   return failure.kind === 'unavailable' && failure.error === 'too_late'
 }
+
+/** Does the failure say something of the provider, and nothing of the token or its client? */
+export function isOfEndpoint(lastError: LastError | null): boolean {
+  return lastError !== null && OF_ENDPOINT.has(lastError.code)
+}
+
+const OF_ENDPOINT = new Set<LastError['code']>([
+  'provider_throttled',
+  'provider_unavailable',
+  'provider_error',
+])
 
 /** How long a client is left alone that the provider refuses, or whose tokens die in masses. */
 export function slowRetrySeconds(random: () => number): number {

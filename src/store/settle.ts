@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
+import { isOfEndpoint } from '../domain/retry.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
@@ -11,6 +12,7 @@ import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
+import { lockKey } from './save-token.ts'
 import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
 type Columns = ReturnType<typeof changedColumns>
@@ -98,7 +100,7 @@ async function settleLate(
   keys: NamespaceKeys,
 ): Promise<TokenRow | null> {
   const { token, event } = settlement
-  const row = await heirOf(db, claim.token, keys)
+  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
@@ -131,6 +133,20 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
     .limit(1)
     .forUpdate()
     .executeTakeFirst()
+}
+
+/** A save of the refresh token that is to be replaced may be about to commit. */
+async function heirBeingSaved(
+  db: Db,
+  presented: Token,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): Promise<TokenRow | undefined> {
+  const { namespaceId, refreshToken } = presented
+  if (!refreshDigest || refreshToken === null) return undefined
+  const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
+  await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
+  return heirOf(db, presented, keys)
 }
 
 /**
@@ -196,12 +212,21 @@ const SOUND = {
   retryAt: null,
 } as const
 
-/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
-async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, { lostAt }: Token): Promise<void> {
+/**
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and that the
+ * endpoint wants to be left alone is true of whatever was saved.
+ */
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
+  const { lostAt, retryAt, refreshDueAt } = settled
+  const backOff = {
+    retryAt: sql<Date>`greatest(retry_at, ${retryAt}::timestamptz)`,
+    refreshDueAt: sql<Date>`greatest(refresh_due_at, ${refreshDueAt}::timestamptz)`,
+  }
   await db
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
+    .set(isOfEndpoint(settled.lastError) ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)

@@ -117,6 +117,23 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     expect(dead?.lastError?.detail).toContain('was lost')
   })
 
+  test.each([
+    [
+      'its endpoint is waited for all the same',
+      { kind: 'throttled', error: 'x', retryAfterSeconds: 60 },
+      true,
+    ],
+    ['its client is not: another may have been saved', { kind: 'client_refused', error: 'x' }, false],
+  ] as const)('of a failure that a save has made void %s', async (_what, failure, waits) => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm' })
+    expect(await the.replica.settle(claim, failure)).toBeNull()
+    expect(await the.replica.claim(id, true)).toEqual(waits ? null : expect.anything())
+    await the.storage.age(id, 61)
+    if (waits) expect(await the.replica.claim(id)).not.toBeNull()
+  })
+
   test('a successor is due at once where a replay may have brought another one', async () => {
     const { id } = await the.replica.save(GRANT)
     const late = await claimed(id)
