@@ -179,7 +179,7 @@ function composeVault(parts: Parts, keyring: Keyring) {
   const sending = { store, providers, policy, clock, observer }
   const renewals = createRenewals({ ...sending, places: createPlaces(config.refreshConcurrency) })
   const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
-  const refresher = createRefresher({ renewals, observer })
+  const refresher = createRefresher({ renewals, clock, observer })
   const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
   return { vault, store, refresher, renewals, exchanges }
 }

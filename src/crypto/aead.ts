@@ -20,7 +20,10 @@ export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buf
   const decipher = createDecipheriv(ALGORITHM, key, nonce, TAG)
     .setAAD(associated)
     .setAuthTag(sealed.subarray(-TAG.authTagLength))
-  return Buffer.concat([decipher.update(ciphertext), decipher.final()])
+  const plaintext = decipher.update(ciphertext)
+  // Of GCM it checks the tag, and adds nothing.
+  decipher.final()
+  return plaintext
 }
 
 const LENGTH_BYTES = 4

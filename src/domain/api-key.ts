@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Scope } from './caller.ts'
 import type { Event } from './event.ts'
 
@@ -54,5 +54,5 @@ export function generateApiKey(id: string): string {
 
 /** What is kept of a key. It is no password: 256 random bits need no slow hash. */
 export function digestOfKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+  return hash('sha256', key, 'buffer')
 }

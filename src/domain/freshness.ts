@@ -1,6 +1,7 @@
 import { VaultError } from './errors.ts'
 import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
 import type { Provider } from './provider.ts'
+import { CALLER_RETRY_SECONDS } from './retry.ts'
 import type { Token } from './token.ts'
 
 /** May a caller's wish for a fresh token lead to a request now? The claim decides; this spares it the hopeless ones. */
@@ -15,6 +16,15 @@ export function canRenew(token: Token, provider: Provider | null, now: Date): pr
 export function isTooSoon(token: Token, provider: Provider, now: Date): boolean {
   const floor = floorUntil(token, provider)
   return floor !== null && floor > now && isLive(token, now)
+}
+
+/**
+ * The provider, or its breaker, has asked to be left alone, and force does not count against that. The vault's own
+ * back-off never has a caller wait for longer than this.
+ */
+export function isAskedToWait({ lastError, retryAt }: Token, now: Date): boolean {
+  if (lastError?.code !== 'provider_unavailable' || retryAt === null || retryAt <= now) return false
+  return retryAt.getTime() - lastError.at.getTime() > CALLER_RETRY_SECONDS * 1000
 }
 
 /** Why a caller cannot have a fresh access token, and what is to be done about it. */

@@ -66,7 +66,7 @@ export function mergeNew(save: SaveRequest, empty: Token, context: MergeContext)
 export function mergeSave(save: SaveRequest, match: Match, context: MergeContext): Merge {
   const { candidate, absorbed } = match
   const stored = candidate.token
-  const base = absorbed === null ? stored : withAbsorbed(stored, absorbed.token, context.now)
+  const base = absorbed === null ? stored : withAbsorbed(stored, absorbed.token)
   const ignored = staleFields(save, match, base, context.now)
   const fresh: SaveRequest = {
     ...save,
@@ -138,22 +138,20 @@ function accessOf(
 }
 
 /**
- * A token with the grant of the absorbed one, state and all, its blanks filled with what else that one knew. Whether the
- * answer to a renewal under way still comes is unknown.
+ * A token with the grant of the absorbed one, its state and a renewal under way included, its blanks filled with what
+ * else that one knew.
  */
-function withAbsorbed(token: Token, absorbed: Token, now: Date): Token {
+function withAbsorbed(token: Token, absorbed: Token): Token {
   const blanks = MERGED_FIELDS.filter((field) => token[field] === null)
   const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
   const { accessToken, expiresAt, lifetimeSeconds, refreshedAt } =
     absorbed.accessToken === null ? token : absorbed
-  const { refreshToken, status, lastError, retryAt, renewals } = absorbed
-  const lostAt = absorbed.lostAt ?? (absorbed.leaseUntil === null ? null : now)
+  const { refreshToken, status, lastError, retryAt, leaseUntil, lostAt, renewals } = absorbed
   return {
     ...token,
     ...filled,
     ...{ accessToken, expiresAt, lifetimeSeconds, refreshedAt },
-    ...{ refreshToken, status, lastError, retryAt, lostAt, renewals },
-    leaseUntil: null,
+    ...{ refreshToken, status, lastError, retryAt, leaseUntil, lostAt, renewals },
     fence: token.fence + 1,
   }
 }
@@ -188,7 +186,10 @@ function isMended({ lastError, apiDomain }: Token, merged: Token, newClient: boo
   return lastError?.code === 'data_centre_unknown' && merged.apiDomain !== apiDomain
 }
 
-/** A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. */
+/**
+ * A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. Any other save
+ * leaves that renewal its lease, and the refresher is to look when it runs out.
+ */
 function rescheduled(stored: Token, base: Token, merged: Token, context: MergeContext): Token {
   const { now, provider, policy } = context
   const changed = { ...merged, version: stored.version + 1, updatedAt: now }
@@ -210,5 +211,10 @@ function rescheduled(stored: Token, base: Token, merged: Token, context: MergeCo
     : changed
   if (!newGrant && isMended(base, merged, newClient)) return { ...token, retryAt: null, refreshDueAt: now }
   if (base === stored && !newGrant && !newClient && !newAccess) return token
-  return { ...token, refreshDueAt: refreshDueAt(token, provider, now, policy) }
+  const dueAt = refreshDueAt(token, provider, now, policy)
+  return { ...token, refreshDueAt: earlier(dueAt, token.leaseUntil) }
+}
+
+function earlier(one: Date | null, other: Date | null): Date | null {
+  return one === null || (other !== null && other < one) ? other : one
 }

@@ -62,10 +62,16 @@ export function createLedger(parts: LedgerParts): Ledger {
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }
   const reveal = ({ secrets, ...about }: PresentShowing): Record<string, string> => {
-    const revealed = secrets.map(([field, secret]): [string, string] => [field, secret.reveal()])
-    const disclosed = revealed.map(([field, value]): [string, Secret] => [field, new Secret(value)])
-    entries.push({ ...about, disclosed: Object.fromEntries(disclosed) })
-    return Object.fromEntries(revealed)
+    const revealed: Record<string, string> = {}
+    const disclosed: Record<string, Secret> = {}
+    for (const [field, secret] of secrets) {
+      const value = secret.reveal()
+      revealed[field] = value
+      // Opened once: the audit log needs the value itself.
+      disclosed[field] = new Secret(value)
+    }
+    entries.push({ ...about, disclosed })
+    return revealed
   }
 
   return {

@@ -42,61 +42,61 @@ function showingOf(caller: Caller, token: Token, secrets: boolean): Showing {
   }
 }
 
-function metadataOf({ token, now }: Reading, refreshable: boolean): WireToken {
+function metadataOf(reading: Reading, refreshable: boolean): WireToken {
+  const { token } = reading
   const { lastError } = token
-  return {
+  const view: WireToken = {
     id: token.id,
     provider: token.provider,
-    ...present({ user_name: token.userName, client_id: token.clientId }),
-    ...present({
-      token_type: token.tokenType,
-      scope: token.scope,
-      redirect_url: token.redirectUrl,
-      api_domain: token.apiDomain,
-    }),
-    ...expiry({ token, now }),
     status: token.status,
     refreshable,
-    ...instants({ refresh_due_at: token.refreshDueAt }),
-    ...(lastError && { last_error: { ...lastError, at: lastError.at.toISOString() } }),
     version: token.version,
     created_at: token.createdAt.toISOString(),
     updated_at: token.updatedAt.toISOString(),
-    ...instants({ refreshed_at: token.refreshedAt, last_used_at: token.lastUsedAt }),
   }
+  give(view, 'user_name', token.userName)
+  give(view, 'client_id', token.clientId)
+  give(view, 'token_type', token.tokenType)
+  give(view, 'scope', token.scope)
+  give(view, 'redirect_url', token.redirectUrl)
+  give(view, 'api_domain', token.apiDomain)
+  giveExpiry(view, reading)
+  give(view, 'refresh_due_at', token.refreshDueAt)
+  give(view, 'refreshed_at', token.refreshedAt)
+  give(view, 'last_used_at', token.lastUsedAt)
+  if (lastError !== null) view.last_error = { ...lastError, at: lastError.at.toISOString() }
+  return view
 }
 
 /** What RFC 6749 answers to a token request, and the id of the token. */
 export function accessTokenView(reading: Reading, ledger: Ledger): AccessToken {
   const { token } = reading
   const [disclosed] = ledger.disclose([{ tokenId: token.id, secrets: { access_token: token.accessToken } }])
-  return {
+  const view: AccessToken = {
     access_token: disclosed?.['access_token'] ?? '',
     token_type: token.tokenType ?? 'Bearer',
-    ...expiry(reading),
-    ...present({ scope: token.scope, api_domain: token.apiDomain }),
     id: token.id,
   }
+  giveExpiry(view, reading)
+  give(view, 'scope', token.scope)
+  give(view, 'api_domain', token.apiDomain)
+  return view
 }
 
-function expiry({ token: { expiresAt }, now }: Reading) {
-  if (expiresAt === null) return {}
-  const left = Math.floor((expiresAt.getTime() - now.getTime()) / 1000)
-  return { expires_at: expiresAt.toISOString(), expires_in: Math.max(0, left) }
+function giveExpiry(
+  view: { expires_at?: string; expires_in?: number },
+  { token: { expiresAt }, now }: Reading,
+): void {
+  if (expiresAt === null) return
+  give(view, 'expires_at', expiresAt)
+  view.expires_in = Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000))
 }
 
-function present<Fields extends Record<string, string | null>>(
-  fields: Fields,
-): { [Name in keyof Fields]?: string } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
-    [Name in keyof Fields]?: string
-  }
-}
-
-function instants<Fields extends Record<string, Date | null>>(fields: Fields) {
-  return present(
-    Object.fromEntries(Object.entries(fields).map(([name, at]) => [name, at?.toISOString() ?? null])) as {
-      [Name in keyof Fields]: string | null
-    },
-  )
+/** Absent where there is nothing. */
+function give<Name extends string>(
+  view: Partial<Record<Name, string>>,
+  name: Name,
+  value: string | Date | null,
+): void {
+  if (value !== null) view[name] = typeof value === 'string' ? value : value.toISOString()
 }

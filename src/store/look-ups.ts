@@ -9,7 +9,7 @@ import { STORED_COLUMNS } from './stored-token.ts'
 import { userKey } from './token-rows.ts'
 
 /** A row that was found, and the database's clock at that moment. */
-export interface FoundRow extends StoredToken {
+interface FoundRow extends StoredToken {
   now: Date
   /** Which one of the look-ups it answers, from 1. */
   nth: number

@@ -153,12 +153,13 @@ async function takeLocks(trx: Db, orders: readonly Order[], nowait: boolean): Pr
 function lockKeys(namespaceId: string, identities: Identities): string[] {
   return Object.entries(identities)
     .filter(([, value]) => value !== null)
-    .map(([kind, value]) => lockKey(namespaceId, kind, value as string | Buffer))
+    .map(([kind, value]) => lockKey(namespaceId, kind as keyof Identities, value as string | Buffer))
     .sort((one, other) => (one < other ? -1 : 1))
     .map(String)
 }
 
-function lockKey(namespaceId: string, kind: string, value: string | Buffer): bigint {
+/** The advisory lock that a save holds of each identity until it commits. */
+export function lockKey(namespaceId: string, kind: keyof Identities, value: string | Buffer): bigint {
   return createHash('sha256').update(`${namespaceId}:${kind}:`).update(value).digest().readBigInt64BE()
 }
 

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
+import { isOfEndpoint } from '../domain/retry.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
@@ -11,6 +12,7 @@ import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
+import { lockKey } from './save-token.ts'
 import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
 type Columns = ReturnType<typeof changedColumns>
@@ -30,7 +32,7 @@ export async function settle(
   const succeeded = event.type === 'renewal.succeeded'
   const row = await db.transaction().execute(async (trx): Promise<TokenRow | null> => {
     let update = updateOf(trx, token, columns)
-      .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+      .set(UNLEASED)
       .where('fence', '=', claim.fence)
       .where('leaseUntil', 'is not', null)
       .where(isSameToken(claim.token))
@@ -98,13 +100,14 @@ async function settleLate(
   keys: NamespaceKeys,
 ): Promise<TokenRow | null> {
   const { token, event } = settlement
-  const row = await heirOf(db, claim.token, keys)
+  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
   const isHeld = row !== undefined && isHeldBy(row, claim)
   const isSettled = isHeld && row.leaseUntil === null
   if (row && (isSettled || hasAccess(row, columns))) return row
+  const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
   if (row && isSuccessor(row, claim.token, columns, keys))
-    return keepSuccessor(db, row, claim, settlement, keys)
-  if (isHeld) await endLease(db, claim, token)
+    return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
+  if (row && (isHeld || isPassedOn)) await endLease(db, row, token)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
@@ -132,6 +135,20 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
     .executeTakeFirst()
 }
 
+/** A save of the refresh token that is to be replaced may be about to commit. */
+async function heirBeingSaved(
+  db: Db,
+  presented: Token,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): Promise<TokenRow | undefined> {
+  const { namespaceId, refreshToken } = presented
+  if (!refreshDigest || refreshToken === null) return undefined
+  const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
+  await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
+  return heirOf(db, presented, keys)
+}
+
 /**
  * Its event stays with the token that was claimed, whose fence it bears. Where a replay may have replaced the refresh
  * token once more, it is due while the provider's grace lasts.
@@ -142,11 +159,13 @@ async function keepSuccessor(
   claim: Claim,
   { token, event }: Settlement,
   keys: NamespaceKeys,
+  isPassedOn: boolean,
 ): Promise<TokenRow | null> {
   const heir = { ...token, id: row.id }
   const columns = changedColumns(heir, { ...claim.token, id: row.id }, keys)
-  const refreshDueAt = row.lostAt === null ? token.refreshDueAt : sql<Date>`now()`
-  const successor = { ...columns, ...SOUND, lostAt: row.lostAt, refreshDueAt }
+  const lostAt = isPassedOn ? null : row.lostAt
+  const refreshDueAt = lostAt === null ? token.refreshDueAt : sql<Date>`now()`
+  const successor = { ...columns, ...SOUND, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }
   const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
   const kept = await update.returningAll().execute()
   await keepRotated(db, heir, columns)
@@ -157,6 +176,12 @@ async function keepSuccessor(
 /** Has nobody else claimed this very token since? */
 function isHeldBy({ id, fence, createdAt }: TokenRow, { fence: claimed, token }: Claim): boolean {
   return id === token.id && fence === claimed && createdAt.getTime() === token.createdAt.getTime()
+}
+
+/** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
+function isPassedOnTo({ id, leaseUntil, claimedAt }: TokenRow, claim: Claim): boolean {
+  if (id === claim.token.id || leaseUntil === null) return false
+  return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
 function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {
@@ -175,6 +200,8 @@ function isSuccessor(
   return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
 }
 
+const UNLEASED = { leaseUntil: null, leaseOwner: null, claimedAt: null }
+
 /** Whatever a peer made of the old refresh token in the meantime. */
 const SOUND = {
   status: 'active',
@@ -185,14 +212,23 @@ const SOUND = {
   retryAt: null,
 } as const
 
-/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
-async function endLease(db: Db, { token, fence }: Claim, { lostAt }: Token): Promise<void> {
+/**
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and that the
+ * endpoint wants to be left alone is true of whatever was saved.
+ */
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
+  const { lostAt, retryAt, refreshDueAt } = settled
+  const backOff = {
+    retryAt: sql<Date>`greatest(retry_at, ${retryAt}::timestamptz)`,
+    refreshDueAt: sql<Date>`greatest(refresh_due_at, ${refreshDueAt}::timestamptz)`,
+  }
   await db
     .updateTable('tokens')
-    .set({ leaseUntil: null, leaseOwner: null, claimedAt: null })
+    .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
-    .where('namespaceId', '=', token.namespaceId)
-    .where('id', '=', token.id)
+    .set(isOfEndpoint(settled.lastError) ? backOff : {})
+    .where('namespaceId', '=', namespaceId)
+    .where('id', '=', id)
     .where('fence', '=', fence)
     .execute()
 }

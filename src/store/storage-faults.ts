@@ -18,21 +18,22 @@ const PASSING_CODES = new Set([
 ])
 
 /** The same methods, with each error that is not the caller's turned into the VaultError `storage_unavailable`. */
-export function guardStorage<Store extends object>(store: Store): Store {
-  return new Proxy(store, {
-    get(target, name, receiver) {
-      const member: unknown = Reflect.get(target, name, receiver)
-      if (typeof member !== 'function') return member
-      return async (...args: unknown[]): Promise<unknown> => {
+export function guardStorage<Store extends Record<keyof Store, Method>>(store: Store): Store {
+  return Object.fromEntries(
+    Object.entries<Method>(store).map(([name, method]) => [
+      name,
+      async (...args: never[]): Promise<unknown> => {
         try {
-          return await (member.apply(target, args) as Promise<unknown>)
+          return await method(...args)
         } catch (error) {
           throw isPassing(error) ? unavailable(error) : error
         }
-      }
-    },
-  })
+      },
+    ]),
+  ) as Store
 }
+
+type Method = (...args: never[]) => Promise<unknown>
 
 function unavailable(cause: unknown): VaultError {
   const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }

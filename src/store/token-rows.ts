@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Insertable } from 'kysely'
 import { sql } from 'kysely'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
@@ -154,12 +154,12 @@ function plainColumns(token: Token) {
 
 /** The digest by which a user is found: of bounded length, as an index needs it. */
 export function userKey(userName: string): Buffer {
-  return createHash('sha256').update(userKeyOf(userName)).digest()
+  return hash('sha256', userKeyOf(userName), 'buffer')
 }
 
 function identityOf({ provider, clientId }: Token, userName: string): Buffer {
   const identity = JSON.stringify([provider, clientId, userKeyOf(userName)])
-  return createHash('sha256').update(identity).digest()
+  return hash('sha256', identity, 'buffer')
 }
 
 function sameValue(one: unknown, other: unknown): boolean {

@@ -29,7 +29,6 @@ export interface AuditLine extends Position {
 
 /** The fields of an entry, each allowed by name. */
 export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
-  const disclosed = Object.entries(entry.disclosed ?? {})
   return {
     request_id: entry.requestId,
     namespace_id: entry.namespaceId,
@@ -46,14 +45,19 @@ export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
       tokens: entry.rotated.tokens,
       left: entry.rotated.left,
     },
-    disclosed:
-      disclosed.length === 0
-        ? undefined
-        : Object.fromEntries(
-            disclosed.map(([field, secret]) => [field, keys.fingerprint(keys.currentId, secret)]),
-          ),
+    disclosed: entry.disclosed && fingerprintsOf(entry.disclosed, keys),
     outcome: entry.outcome,
   }
+}
+
+/** Undefined where nothing was disclosed. */
+function fingerprintsOf(disclosed: NonNullable<AuditEntry['disclosed']>, keys: AuditKeys) {
+  const prints: Record<string, string | null> = {}
+  for (const field in disclosed) {
+    const secret = disclosed[field]
+    if (secret !== undefined) prints[field] = keys.fingerprint(keys.currentId, secret)
+  }
+  return Object.keys(prints).length === 0 ? undefined : prints
 }
 
 /** `{"audit":1,…,"mac":"…"}`: the mac covers the mac of the line before, and this line up to its own mac. */

@@ -28,6 +28,8 @@ export interface AuditSink {
   close(): Promise<void>
 }
 
+const writeSome = promisify(write)
+
 /** A file that is only ever appended to. Moved away or deleted, it is made anew by the next write. */
 export function createFileSink(path: string): AuditSink {
   let handle: FileHandle | null = null
@@ -60,7 +62,7 @@ export function createFileSink(path: string): AuditSink {
     },
     async write(lines) {
       const bytes = Buffer.from(lines.join(''))
-      const { bytesWritten } = await opened().write(bytes)
+      const { bytesWritten } = await writeSome(opened().fd, bytes)
       if (bytesWritten < bytes.length) throw new Error('the audit log took only a part')
       // Moved away under the write, it still has the lines; deleted, nobody has them.
       if (isGone() && (await opened().stat()).nlink === 0) throw new Error('the audit log was deleted')
@@ -92,7 +94,6 @@ async function readTail(handle: FileHandle, stats: Stats): Promise<Tail> {
   return { last: null, unknown, torn }
 }
 
-const writeSome = promisify(write)
 export const STANDARD_OUTPUT = 1
 export const STANDARD_ERROR = 2
 /** Up to this a pipe takes all or nothing, so that no line of the log gets into the middle of one of ours. */

@@ -1,6 +1,13 @@
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
-import { canRenew, isTooSoon, renewalError, throttled, whyNotFresh } from '../domain/freshness.ts'
+import {
+  canRenew,
+  isAskedToWait,
+  isTooSoon,
+  renewalError,
+  throttled,
+  whyNotFresh,
+} from '../domain/freshness.ts'
 import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
@@ -36,7 +43,7 @@ export async function freshToken(
 export async function refreshToken(parts: FreshParts, { token, now }: Reading): Promise<Reading> {
   const provider = parts.providers.find(token.provider)
   if (provider === null || !hasRefreshGrant(token)) throw whyNotFresh(token, provider, now)
-  if (token.status === 'reauth_required') throw renewalError(token, now)
+  if (token.status === 'reauth_required' || isAskedToWait(token, now)) throw renewalError(token, now)
   const renewal = await awaitRenewal(parts, token, provider, true)
   if (renewal === null) throw whyNotFresh({ ...token, lastError: null }, provider, now)
   if (renewal.renewed || isTooSoon(renewal.token, provider, renewal.now)) return renewal

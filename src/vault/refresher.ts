@@ -1,3 +1,4 @@
+import type { Clock } from '../domain/clock.ts'
 import type { Observer } from '../domain/observer.ts'
 import type { Renewals } from './renewals.ts'
 
@@ -10,6 +11,7 @@ export interface Refresher {
 
 export interface RefresherOptions {
   renewals: Renewals
+  clock: Clock
   observer: Observer
 }
 
@@ -17,31 +19,28 @@ const POLL_MS = 500
 /** While more is due than there were places for. */
 const FULL_POLL_MS = 20
 
-export function createRefresher({ renewals, observer }: RefresherOptions): Refresher {
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
+export function createRefresher({ renewals, clock, observer }: RefresherOptions): Refresher {
+  const stopping = new AbortController()
 
-  const tick = async (): Promise<void> => {
-    const more = await renewals.renewDue()
-    schedule(more ? FULL_POLL_MS : POLL_MS)
+  /** Resolves with how long to wait before the next look. */
+  const look = async (): Promise<number> => {
+    try {
+      return (await renewals.renewDue()) ? FULL_POLL_MS : POLL_MS
+    } catch (error) {
+      observer.refresherFailed(error)
+      return POLL_MS
+    }
   }
-  const schedule = (delayMs: number): void => {
-    if (stopped) return
-    timer = setTimeout(() => {
-      tick().catch((error: unknown) => {
-        observer.refresherFailed(error)
-        schedule(POLL_MS)
-      })
-    }, delayMs)
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) await clock.sleep(await look(), stopping.signal)
   }
 
   return {
     start: () => {
-      schedule(0)
+      void run()
     },
     stop: () => {
-      stopped = true
-      clearTimeout(timer)
+      stopping.abort()
     },
   }
 }

@@ -48,11 +48,32 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
       expect((await the.replica.save({ refreshToken: 'refresh-2', scope: 'crm' })).id).toBe(id)
     })
 
-    test('is known to be lost until it comes', async () => {
+    test('is waited for as before: nobody presents the same refresh token meanwhile', async () => {
       const { claim, id } = await absorbedDuringRenewal()
-      const { lostAt, updatedAt } = await the.replica.read(id)
-      expect(lostAt).toEqual(updatedAt)
-      expect(lostAt?.getTime()).toBeGreaterThanOrEqual(claim.claimedAt.getTime())
+      const { leaseUntil, refreshDueAt } = await the.replica.read(id)
+      expect(leaseUntil).toEqual(claim.token.leaseUntil)
+      expect(refreshDueAt?.getTime()).toBeLessThanOrEqual(leaseUntil?.getTime() ?? 0)
+      expect(await the.replica.claim(id, true)).toBeNull()
+      await the.replica.settle(claim, renewed('access-2', 'refresh-2'))
+      const { leaseUntil: left, lostAt } = await the.replica.read(id)
+      expect([left, lostAt]).toEqual([null, null])
+    })
+
+    test('is known to be lost when the lease has run out', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      await the.storage.age(id, 26)
+      const since = new Date(claim.claimedAt.getTime() - 26_000)
+      expect(await claimed(id)).toMatchObject({ token: { lostAt: since } })
+      expect(await the.storage.factsOf(id, 'renewal.taken_over')).toMatchObject({
+        from: 'replica',
+        claimed_at: since.toISOString(),
+      })
+    })
+
+    test('is waited for no more when there is none: a failure, or an access token alone', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      expect(await the.replica.settle(claim, renewed('access-2'))).toBeNull()
+      expect(await claimed(id)).toMatchObject({ token: { lostAt: null } })
     })
 
     test('is kept by the token that was saved with it after a delete', async () => {
@@ -76,6 +97,7 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
 
     test('is dropped where the other row has a later one', async () => {
       const { claim, id } = await absorbedDuringRenewal()
+      await the.storage.age(id, 26)
       await the.replica.settle(await claimed(id), renewed('access-3', 'refresh-3'))
       expect(await the.replica.settle(claim, renewed('access-2', 'refresh-2'))).toBeNull()
       expect(await secretsOf(id)).toEqual(['access-3', 'refresh-3'])
@@ -93,6 +115,23 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     const refused = { kind: 'dead', error: 'invalid_grant' } as const
     const dead = await the.replica.settle(await claimed(id), refused, ROTATING)
     expect(dead?.lastError?.detail).toContain('was lost')
+  })
+
+  test.each([
+    [
+      'its endpoint is waited for all the same',
+      { kind: 'throttled', error: 'x', retryAfterSeconds: 60 },
+      true,
+    ],
+    ['its client is not: another may have been saved', { kind: 'client_refused', error: 'x' }, false],
+  ] as const)('of a failure that a save has made void %s', async (_what, failure, waits) => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm' })
+    expect(await the.replica.settle(claim, failure)).toBeNull()
+    expect(await the.replica.claim(id, true)).toEqual(waits ? null : expect.anything())
+    await the.storage.age(id, 61)
+    if (waits) expect(await the.replica.claim(id)).not.toBeNull()
   })
 
   test('a successor is due at once where a replay may have brought another one', async () => {

@@ -167,6 +167,12 @@ describe('a new refresh token', () => {
   })
 })
 
+test('a save during a renewal leaves its lease, at the end of which the refresher is to look', () => {
+  const leased = { ...healthy, leaseUntil: inSeconds(25), fence: 5 }
+  const { token } = saveUpon({ ...ann, accessToken: 'new', expiresAt: inSeconds(3600) }, leased)
+  expect(token).toMatchObject({ leaseUntil: inSeconds(25), fence: 5, refreshDueAt: inSeconds(25) })
+})
+
 describe('an absorbed token', () => {
   const orphan: TokenWords = {
     id: 'b',
@@ -201,6 +207,16 @@ describe('an absorbed token', () => {
   test('ends a renewal of the grant that the other one had', () => {
     const { token } = saveUpon({ ...ann, refreshToken: 'orphan r' }, { ...healthy, fence: 5 }, orphan)
     expect(token).toMatchObject({ fence: 6, leaseUntil: null })
+  })
+
+  test('gives a renewal under way, which the refresher looks for when its lease has run out', () => {
+    const leased = { ...orphan, leaseUntil: inSeconds(25), lostAt: inSeconds(-60) }
+    const { token } = saveUpon({ ...ann, refreshToken: 'orphan r' }, healthy, leased)
+    expect(token).toMatchObject({
+      leaseUntil: inSeconds(25),
+      lostAt: inSeconds(-60),
+      refreshDueAt: inSeconds(25),
+    })
   })
 
   test('is not rolled back by the save that absorbs it', () => {

@@ -178,11 +178,15 @@ describe('a renewal that fails', () => {
     },
   )
 
-  test('waits for as long as a provider that is unavailable asks for', () => {
+  test.each([
+    ['with jitter', 1, 126],
+    ['backing off all the same, so that tokens in masses are not tried again and again', 20, 270],
+  ])('waits for as long as a provider that is unavailable asks for, %s', (_how, attempts, wait) => {
     const outcome = { kind: 'unavailable', error: 'http_503', sent: true, retryAfterSeconds: 120 } as const
-    const { token } = settle(outcome, { chance: 0.5 })
+    const lastError = { code: 'provider_unavailable', detail: '', at: NOON, attempts } as const
+    const { token } = settle(outcome, { claim: claimOf({ lastError }), chance: 0.5 })
     expect(secondsAfter(token.retryAt)).toBe(120)
-    expect(secondsAfter(token.refreshDueAt)).toBeCloseTo(126)
+    expect(secondsAfter(token.refreshDueAt)).toBeCloseTo(wait)
   })
 
   test('is a free retry where the request was not sent: the provider has not counted it', () => {

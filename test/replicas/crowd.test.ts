@@ -12,6 +12,7 @@ import { vaultSettings } from '../support/vault-process.ts'
 const REPLICAS = Number(process.env['CROWD_REPLICAS'] ?? 4)
 /** At each replica. */
 const CALLERS = Number(process.env['CROWD_CALLERS'] ?? 100)
+const WARM_UP_ROUNDS = 10
 /** All have asked before the provider answers. */
 const PROVIDER_MS = Number(process.env['CROWD_PROVIDER_MS'] ?? 1500)
 
@@ -64,7 +65,7 @@ test(
     const ask = (id: string) =>
       Promise.all(callers.map((caller) => caller.ask(`/v1/tokens/${id}/access-token`)))
     // A service that has run for a while has compiled its code.
-    await ask('living')
+    for (let round = 0; round < WARM_UP_ROUNDS; round += 1) await ask('living')
     const answers = await ask('expired')
     for (const caller of callers) caller.close()
     expect(provider.log).toHaveLength(1)

@@ -104,7 +104,7 @@ function providersOf(process: Process, around: Surroundings): Providers {
 
 const unexpected = () => Promise.reject(new Error('nothing is exchanged here'))
 
-const SILENT = {
+export const SILENT = {
   renewalSettled: () => undefined,
   clientPaused: () => undefined,
   renewalNotStored: () => undefined,

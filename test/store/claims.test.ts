@@ -70,6 +70,18 @@ describe('the places of a provider', () => {
     expect(ids.filter((id) => id.startsWith('zoho'))).toHaveLength(5)
   })
 
+  test('are filled in turn with the others', async () => {
+    await storage.fill(20)
+    await storage.database.query(
+      `update tokens set provider = 'acme', refresh_due_at = refresh_due_at - interval '1 hour'`,
+    )
+    await storage.fill(20, 'zoho')
+    const ids = await claimDue(8, [dueTerms({ ...ZOHO, name: 'acme' }), dueTerms()])
+    expect(ids.filter((id) => id.startsWith('zoho')).toSorted()).toEqual(
+      [20, 19, 18, 17].map((n) => `zoho-${n}`).toSorted(),
+    )
+  })
+
   test('may be none', async () => {
     await storage.fill(1)
     expect(await claimDue(8, [{ ...dueTerms(), places: 0 }])).toEqual([])

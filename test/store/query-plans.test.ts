@@ -172,8 +172,9 @@ describe.each(Object.entries(STATISTICS))('among a million tokens, by statistics
     const paths = nodes.map(accessPath).filter((path) => path !== null)
     expect(new Set(paths)).toEqual(new Set(['tokens_due (provider, refresh_due_at)', ID]))
     const sorts = nodes.filter((node) => node['Node Type'] === 'Sort').map((node) => node['Sort Key'])
-    // A few of each provider. In the values' plan, and in the generic one.
-    expect(sorts).toEqual([['found.due_at'], ['found.due_at']])
+    // A few of each provider, and then of all in turn. In the values' plan, and in the generic one.
+    const turns = [expect.stringContaining('row_number()'), 'locked.due_at']
+    expect(sorts).toEqual([turns, ['locked.due_at'], turns, ['locked.due_at']])
   })
 
   test('a renewal goes to its token, and to its client', async () => {

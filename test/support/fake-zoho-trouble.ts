@@ -21,7 +21,7 @@ export type Trouble =
   | { delayMs: number }
   /** Does as it is asked, but its answer never comes. */
   | 'unheard'
-  | { status: number; body: string; delayMs?: number }
+  | { status: number; body: string; delayMs?: number; retryAfter?: string }
 
 const ACCESS_DENIED = {
   error: 'Access Denied',
@@ -42,7 +42,8 @@ export function refuse(response: ServerResponse, error: string): void {
 export function makeTrouble(response: ServerResponse, trouble: Trouble): boolean {
   if (typeof trouble === 'object') {
     if (!('status' in trouble)) return false
-    response.writeHead(trouble.status).end(trouble.body)
+    const { status, body, retryAfter } = trouble
+    response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter }).end(body)
     return true
   }
   switch (trouble) {

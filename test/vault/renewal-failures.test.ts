@@ -93,6 +93,20 @@ describe('a provider that throttles', () => {
   )
 })
 
+test('a provider that is unavailable is left alone for as long as it asks, by force too', async () => {
+  world.zoho.make({ status: 503, body: '', retryAfter: '120' })
+  const { id } = await world.save(0)
+  for (const isForced of [true, true, false]) {
+    const answer = await (isForced ? world.refresh(id) : world.accessToken(id))
+    expect(answer).toMatchObject({ status: 503, body: { code: 'provider_unavailable' } })
+    expect(retryAfter(answer)).toBeGreaterThan(60)
+  }
+  expect(world.requests).toBe(1)
+  world.zoho.recover()
+  await waited(id)
+  expect((await world.refresh(id)).status).toBe(200)
+})
+
 describe('trouble that passes', () => {
   const TROUBLES: [string, Trouble, number, string][] = [
     ['a 500', 'server_error', 503, 'provider_unavailable'],

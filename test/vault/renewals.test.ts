@@ -18,7 +18,8 @@ function gate<Value>() {
 
 const TOKEN = tokenOf({ id: 'token-1', clientId: 'client', refreshToken: 'refresh-1' })
 const CLAIM: Claim = { token: TOKEN, fence: 1, claimedAt: NOON, leaseSeconds: 25, forced: false, pause: null }
-const turn = () => new Promise((resolve) => setTimeout(resolve, 20))
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
+const clock = { monotonicMs: () => 0, sleep: turn }
 
 /** Renewals over a storage and a provider whose every answer waits for the test. */
 function world(most = 8) {
@@ -65,7 +66,7 @@ function world(most = 8) {
     store: store as TokenStore,
     providers,
     policy: { marginSeconds: 600, random: () => 0.5 },
-    clock: { monotonicMs: () => 0, sleep: () => turn() as Promise<void> },
+    clock,
     observer,
     places: createPlaces(most),
   })
@@ -129,7 +130,7 @@ describe('the refresher', () => {
   test('asks for no more than there are free places, and for nothing where there is none', async () => {
     const { due, answer, stored, happened, renewals, observer } = world(1)
     due.open([CLAIM])
-    const refresher = createRefresher({ renewals, observer })
+    const refresher = createRefresher({ renewals, clock, observer })
     refresher.start()
     await expect.poll(() => happened).toContain('sent')
     for (let turns = 0; turns < 5; turns += 1) await turn()
@@ -152,7 +153,7 @@ describe('the refresher', () => {
     }
     const told: unknown[] = []
     const observer = { ...world().observer, refresherFailed: (error: unknown) => void told.push(error) }
-    const refresher = createRefresher({ renewals, observer })
+    const refresher = createRefresher({ renewals, clock, observer })
     refresher.start()
     await expect.poll(() => asked, { timeout: 5000 }).toBeGreaterThanOrEqual(3)
     refresher.stop()

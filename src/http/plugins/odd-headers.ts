@@ -12,8 +12,8 @@ export function refuseOddHeaders(app: FastifyInstance): void {
   })
 }
 
-function faultOf({ headersDistinct, headers }: IncomingMessage): VaultError | null {
-  const repeated = SINGLE.find((name) => (headersDistinct[name]?.length ?? 0) > 1)
+function faultOf({ rawHeaders, headers }: IncomingMessage): VaultError | null {
+  const repeated = SINGLE.find((name) => timesOf(name, rawHeaders) > 1)
   if (repeated !== undefined)
     return refusal('A header was sent more than once.', repeated, 'was sent more than once')
   // Node decodes the chunks and leaves it at that: what was compressed as well would be taken for the body itself.
@@ -24,6 +24,14 @@ function faultOf({ headersDistinct, headers }: IncomingMessage): VaultError | nu
   if (expect !== undefined && expect.toLowerCase() !== '100-continue')
     return refusal('The expectation is not known.', 'expect', 'must be 100-continue')
   return null
+}
+
+/** Of names and values by turns. */
+function timesOf(name: string, rawHeaders: readonly string[]): number {
+  let times = 0
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === name.length && rawHeaders[index]?.toLowerCase() === name) times += 1
+  return times
 }
 
 function refusal(detail: string, name: string, fault: string): VaultError {

@@ -28,9 +28,11 @@ export function claimDue(
       ({ token }) => token,
     )
       .slice(0, term.places)
-      .map((row) => ({ row, term })),
+      .map((row, turn) => ({ row, term, turn })),
   )
+  // Sorts by turns, and within a turn in the order in which they fall due.
   return byDueAt(found, ({ row }) => row.token)
+    .toSorted((one, other) => one.turn - other.turn)
     .slice(0, limit)
     .map(({ row, term }) => take(memory, owner, row, term, false))
 }

@@ -52,12 +52,13 @@ function toCandidate({ token, refreshTokens, replacedAccess }: Row, request: Sav
 }
 
 function carryOut(memory: Memory, { token, replaces, absorbed, events }: SavePlan): void {
-  const gained = absorbed === null ? [] : (rowOf(memory, absorbed)?.refreshTokens ?? [])
+  const gone = absorbed && rowOf(memory, absorbed)
   if (absorbed !== null) memory.rows.delete(keyOf(absorbed))
   const blank = { owner: null, claimedAt: null, replacedAccess: [], refreshTokens: [] }
   const row = (replaces && rowOf(memory, replaces)) ?? blank
-  const refreshTokens = new Set([...row.refreshTokens, ...gained])
+  const refreshTokens = new Set([...row.refreshTokens, ...(gone?.refreshTokens ?? [])])
   if (token.refreshToken !== null) refreshTokens.add(token.refreshToken.reveal())
-  put(memory, { ...row, token, refreshTokens: [...refreshTokens] })
+  const { owner, claimedAt } = absorbed?.leaseUntil && gone ? gone : row
+  put(memory, { ...row, token, owner, claimedAt, refreshTokens: [...refreshTokens] })
   record(memory, token, events)
 }

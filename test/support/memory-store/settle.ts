@@ -1,4 +1,5 @@
 import type { Claim, Settlement } from '../../../src/domain/renewal.ts'
+import { isOfEndpoint } from '../../../src/domain/retry.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
 import type { Memory, Row } from './memory.ts'
@@ -15,7 +16,7 @@ export function settle(memory: Memory, claim: Claim, settlement: Settlement): To
   if (row === null || !isOwn || isVoid) return settleLate(memory, claim, settlement)
   const settled = { ...written(memory, row, claim, token), leaseUntil: null }
   const replaced = succeeded ? ring(row) : row.replacedAccess
-  put(memory, { ...kept(row, settled), owner: null, claimedAt: null, replacedAccess: replaced })
+  put(memory, { ...kept(row, settled), ...UNCLAIMED, replacedAccess: replaced })
   record(memory, token, [event])
   settlePause(memory, token, settlement)
   return settled
@@ -70,24 +71,42 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
   const isOurs = isHeldBy(row, claim)
   if (row !== null && ((isOurs && row.token.leaseUntil === null) || hasAccess(row, claim, token)))
     return row.token
+  const isPassedOn = row !== null && isPassedOnTo(row, claim)
   if (row !== null && isSuccessor(row, claim.token, token)) {
     const changed = written(memory, row, claim, token)
+    const lostAt = isPassedOn ? null : row.token.lostAt
     const successor: Token = {
       ...changed,
-      ...{ status: 'active', lastError: null, retryAt: null, lostAt: row.token.lostAt },
-      refreshDueAt: row.token.lostAt === null ? token.refreshDueAt : changed.updatedAt,
-      leaseUntil: row.token.leaseUntil,
+      ...{ status: 'active', lastError: null, retryAt: null, lostAt },
+      refreshDueAt: lostAt === null ? token.refreshDueAt : changed.updatedAt,
+      leaseUntil: isPassedOn ? null : row.token.leaseUntil,
     }
-    put(memory, { ...kept(row, successor), replacedAccess: ring(row) })
+    put(memory, { ...kept(row, successor), ...(isPassedOn && UNCLAIMED), replacedAccess: ring(row) })
     record(memory, token, [event])
     return successor
   }
-  if (row !== null && isOurs) {
+  if (row !== null && (isOurs || isPassedOn)) {
     const lostAt = row.token.lostAt ?? token.lostAt
-    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt }, owner: null, claimedAt: null })
+    const backOff = isOfEndpoint(token.lastError) && {
+      retryAt: later(row.token.retryAt, token.retryAt),
+      refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
+    }
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt, ...backOff }, ...UNCLAIMED })
   }
   record(memory, token, [{ ...event, type: 'renewal.dropped' }])
   return null
+}
+
+function later(one: Date | null, other: Date | null): Date | null {
+  return one === null || (other !== null && other > one) ? other : one
+}
+
+const UNCLAIMED = { owner: null, claimedAt: null }
+
+/** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
+function isPassedOnTo({ token, claimedAt }: Row, claim: Claim): boolean {
+  if (token.id === claim.token.id || token.leaseUntil === null) return false
+  return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
 /** This very token, or else whichever has its refresh token now. */

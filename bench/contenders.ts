@@ -1,0 +1,42 @@
+import type { LoadPlan } from './load/load.ts'
+import { usageOf } from './processes/usage.ts'
+import type { Contender } from './rounds.ts'
+import type { Server, World } from './world/world.ts'
+
+/** What a round is, beside how long. */
+export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
+  Partial<Pick<LoadPlan, 'first' | 'tokens'>>
+
+/** By then its code is compiled, and its connections are open. */
+const WARM_UP_REQUESTS = 3_000
+const WARM_UP_SECONDS = 1
+
+/** A server under load. It is warmed up before the first round. */
+export function underLoad(world: World, server: Server, asking: Asking): Contender {
+  const { secondsPerRound } = world.options
+  const used = { first: 0, tokens: world.database.used }
+  const load = async (seconds: number) => {
+    const result = await world.load({ ...used, ...asking, port: server.port, seconds })
+    if (result.failures > 0) {
+      throw new Error(`${asking.request}: ${result.failures} of ${result.requests} requests failed`)
+    }
+    return result
+  }
+  let sent = 0
+  const warmUp = async () => {
+    while (sent < WARM_UP_REQUESTS) sent += (await load(WARM_UP_SECONDS)).requests
+  }
+  return async () => {
+    await warmUp()
+    const before = usageOf(server.pid)
+    const { requests, seconds, p50Ms, p99Ms } = await load(secondsPerRound)
+    const after = usageOf(server.pid)
+    return {
+      perSecond: requests / seconds,
+      p50Ms,
+      p99Ms,
+      cpuSecondsPer1000: ((after.cpuSeconds - before.cpuSeconds) / requests) * 1000,
+      rssMb: after.rssMb,
+    }
+  }
+}
