@@ -54,7 +54,9 @@ async function measure(sql: string | null): Promise<void> {
       owner: 'bench',
     })
     const [start] = await query<{ lsn: string }>('select pg_current_wal_lsn() as lsn')
-    for (let hour = 0; hour < HOURS; hour += 1) await renewAll(store)
+    for (let hour = 0; hour < HOURS / 2; hour += 1) await renewAll(store)
+    const halfway = await sizesOf(query)
+    for (let hour = HOURS / 2; hour < HOURS; hour += 1) await renewAll(store)
     const [wal] = await query<{ bytes: number }>(
       `select (pg_current_wal_lsn() - '${start?.lsn ?? ''}')::float8 as bytes`,
     )
@@ -63,7 +65,7 @@ async function measure(sql: string | null): Promise<void> {
     console.log(`write-ahead log: ${Math.round((wal?.bytes ?? 0) / TOKENS / HOURS)} bytes a renewal`)
     console.table(await updatesOf(query))
     await query('vacuum full')
-    report(before, after, await sizesOf(query))
+    report({ before, halfway, after, packed: await sizesOf(query) })
   } finally {
     await database.close()
     await client.end()
@@ -111,15 +113,17 @@ function updatesOf(query: Query) {
   )
 }
 
-/** Events grow with the renewals, so that theirs are of one; everything else is of one token. */
-function report(before: Sizes, after: Sizes, packed: Sizes): void {
+/** Bytes a token; of events, which grow with the renewals, bytes a renewal. Packed is a fresh copy. */
+function report({ before, halfway, after, packed }: Record<string, Sizes>): void {
   const row = (name: string) => {
-    const of = name.startsWith('events') ? TOKENS * HOURS : TOKENS
-    const each = (sizes: Sizes) => Math.round((sizes[name] ?? 0) / of)
-    const bloat = ((after[name] ?? 0) / (packed[name] ?? 1)).toFixed(2)
-    return { name, 'at first': each(before), 'after a day': each(after), packed: each(packed), bloat }
+    const each = (sizes: Sizes = {}, hours = HOURS) => {
+      const of = name.startsWith('events') ? TOKENS * hours : TOKENS
+      return Math.round((sizes[name] ?? 0) / of)
+    }
+    const sizes = { before: each(before), halfway: each(halfway, HOURS / 2), after: each(after) }
+    return { name, ...sizes, packed: each(packed) }
   }
-  console.table(Object.keys(after).map(row))
+  console.table(Object.keys(after ?? {}).map(row))
 }
 
 await measure(null)
