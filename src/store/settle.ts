@@ -211,12 +211,21 @@ const SOUND = {
   retryAt: null,
 } as const
 
-/** However void the failure is, that its answer was lost is true of the refresh token, which is the same. */
-async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, { lostAt }: Token): Promise<void> {
+/**
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
+ * the provider has throttled it.
+ */
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
+  const { lostAt, retryAt, refreshDueAt } = settled
+  const backOff = {
+    retryAt: sql<Date>`greatest(retry_at, ${retryAt}::timestamptz)`,
+    refreshDueAt: sql<Date>`greatest(refresh_due_at, ${refreshDueAt}::timestamptz)`,
+  }
   await db
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
+    .set(settled.lastError?.code === 'provider_throttled' ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)

@@ -117,6 +117,27 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     expect(dead?.lastError?.detail).toContain('was lost')
   })
 
+  test.each([
+    [
+      'the provider is waited for where it throttles',
+      { kind: 'throttled', error: 'x', retryAfterSeconds: 60 },
+      true,
+    ],
+    [
+      'nothing is waited for otherwise: what was saved may have mended it',
+      { kind: 'client_refused', error: 'x' },
+      false,
+    ],
+  ] as const)('after a failure that a save has made void %s', async (_what, failure, waits) => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm' })
+    expect(await the.replica.settle(claim, failure)).toBeNull()
+    expect(await the.replica.claim(id, true)).toEqual(waits ? null : expect.anything())
+    await the.storage.age(id, 61)
+    if (waits) expect(await the.replica.claim(id)).not.toBeNull()
+  })
+
   test('a successor is due at once where a replay may have brought another one', async () => {
     const { id } = await the.replica.save(GRANT)
     const late = await claimed(id)

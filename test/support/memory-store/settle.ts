@@ -86,10 +86,18 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
   }
   if (row !== null && (isOurs || isPassedOn)) {
     const lostAt = row.token.lostAt ?? token.lostAt
-    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt }, ...UNCLAIMED })
+    const backOff = token.lastError?.code === 'provider_throttled' && {
+      retryAt: later(row.token.retryAt, token.retryAt),
+      refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
+    }
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt, ...backOff }, ...UNCLAIMED })
   }
   record(memory, token, [{ ...event, type: 'renewal.dropped' }])
   return null
+}
+
+function later(one: Date | null, other: Date | null): Date | null {
+  return one === null || (other !== null && other > one) ? other : one
 }
 
 const UNCLAIMED = { owner: null, claimedAt: null }
