@@ -3,7 +3,6 @@ import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
-import { isOfEndpoint } from '../domain/retry.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import { createBatch } from './batch.ts'
@@ -237,8 +236,8 @@ const SOUND = {
 } as const
 
 /**
- * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and that the
- * endpoint wants to be left alone is true of whatever was saved.
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
+ * the provider has throttled it.
  */
 async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
   const { lostAt, retryAt, refreshDueAt } = settled
@@ -250,7 +249,7 @@ async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: T
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
-    .set(isOfEndpoint(settled.lastError) ? backOff : {})
+    .set(settled.lastError?.code === 'provider_throttled' ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)
