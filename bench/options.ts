@@ -20,13 +20,13 @@ export const USAGE = `npm run bench -- [options] [case ...]
 
   --quick          the most telling cases on few tokens, in under 2 minutes
   --flat           how it goes with ten million tokens; takes an hour
-  --tokens N       in place of a million, 50,000 with --quick
+  --tokens N       in place of a million, 20,000 with --quick
   --write          write the table and the chart into docs/
 
 Cases: `
 
 const THOROUGH = { tokens: 1_000_000, rounds: 5, secondsPerRound: 3 }
-const QUICK = { tokens: 50_000, rounds: 3, secondsPerRound: 1 }
+const QUICK = { tokens: 20_000, rounds: 3, secondsPerRound: 1 }
 const FLAT_TOKENS = 10_000_000
 
 export function readOptions(args = process.argv.slice(2)): Options {
