@@ -8,15 +8,14 @@ export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
   Partial<Pick<LoadPlan, 'first' | 'tokens'>>
 
 /** By then its code is compiled, and its connections are open. */
-const WARM_UP_REQUESTS = 3_000
-const WARM_UP_SECONDS = 1
+const WARM_UP = { requests: 3_000, connections: 32, seconds: 1 }
 
 /** A server under load. It is warmed up before the first round. */
 export function underLoad(world: World, server: Server, asking: Asking): Contender {
   const { secondsPerRound } = world.options
   const used = { first: 0, tokens: world.database.used }
-  const load = async (seconds: number) => {
-    const result = await world.load({ ...used, ...asking, port: server.port, seconds })
+  const load = async (connections: number, seconds: number) => {
+    const result = await world.load({ ...used, ...asking, port: server.port, connections, seconds })
     if (result.failures > 0) {
       throw new Error(`${asking.request}: ${result.failures} of ${result.requests} requests failed`)
     }
@@ -24,12 +23,12 @@ export function underLoad(world: World, server: Server, asking: Asking): Contend
   }
   let sent = 0
   const warmUp = async () => {
-    while (sent < WARM_UP_REQUESTS) sent += (await load(WARM_UP_SECONDS)).requests
+    while (sent < WARM_UP.requests) sent += (await load(WARM_UP.connections, WARM_UP.seconds)).requests
   }
   return async () => {
     await warmUp()
     const before = usageOf(server.pid)
-    const { requests, seconds, p50Ms, p99Ms } = await load(secondsPerRound)
+    const { requests, seconds, p50Ms, p99Ms } = await load(asking.connections, secondsPerRound)
     const after = usageOf(server.pid)
     return {
       perSecond: requests / seconds,

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from './crypto/keyring.ts'
 import { createMasterKeys } from './crypto/master-keys.ts'
 import type { AuditTrail } from './domain/audit.ts'
-import type { Clock } from './domain/clock.ts'
 import type { Keyring } from './domain/keyring.ts'
 import type { Providers } from './domain/provider.ts'
 import type { Secret } from './domain/secret.ts'
@@ -71,11 +70,6 @@ interface Parts {
 const CALLER_CONNECTIONS = 16
 const RENEWAL_CONNECTIONS = 8
 const KEY_CONNECTIONS = 2
-
-const clock: Clock = {
-  monotonicMs: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal && { signal }).catch(() => undefined),
-}
 
 /**
  * Composes the service and starts it.
@@ -177,9 +171,10 @@ function composeVault(parts: Parts, keyring: Keyring) {
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
   const observer = createObserver(log, metrics, audit)
   const sending = { store, providers, policy, clock, observer }
-  const renewals = createRenewals({ ...sending, places: createPlaces(config.refreshConcurrency) })
+  const places = createPlaces(config.refreshConcurrency)
+  const renewals = createRenewals({ ...sending, places })
   const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
-  const refresher = createRefresher({ renewals, clock, observer })
+  const refresher = createRefresher({ renewals, places, clock, observer })
   const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
   return { vault, store, refresher, renewals, exchanges }
 }

@@ -1,6 +1,5 @@
 import type { Provider } from './provider.ts'
 import type { Failure } from './renewal-outcome.ts'
-import type { LastError } from './token.ts'
 
 /** Seconds until the refresher, and until a caller who asks, may try again. */
 export interface RetryDelays {
@@ -70,17 +69,6 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
 export function isOurDelay(failure: Failure): boolean {
   return failure.kind === 'unavailable' && failure.error === 'too_late'
 }
-
-/** Does the failure say something of the provider, and nothing of the token or its client? */
-export function isOfEndpoint(lastError: LastError | null): boolean {
-  return lastError !== null && OF_ENDPOINT.has(lastError.code)
-}
-
-const OF_ENDPOINT = new Set<LastError['code']>([
-  'provider_throttled',
-  'provider_unavailable',
-  'provider_error',
-])
 
 /** How long a client is left alone that the provider refuses, or whose tokens die in masses. */
 export function slowRetrySeconds(random: () => number): number {

@@ -5,6 +5,8 @@ export interface BatchOptions<Item, Result> {
   isCommon: (error: unknown) => boolean
   /** What a batch may take before its items are run alone as well; absent where an item must not be run twice. */
   patienceMs?: number
+  /** How long the first item waits for others; absent where only those of the same turn go with it. */
+  gatherMs?: number
 }
 
 interface Waiting<Item, Result> {
@@ -20,13 +22,14 @@ const MOST_RUNNING = 2
 const LANES = 4
 
 /**
- * Runs together what is asked for in one turn of the event loop. No item suffers from another one: where a batch fails
+ * Runs together what is asked for in one turn of the event loop, or within a few milliseconds. No item suffers from another one: where a batch fails
  * or takes long, its items are run alone as well, and each has the result that comes first.
  */
 export function createBatch<Item, Result>({
   run,
   isCommon,
   patienceMs,
+  gatherMs,
 }: BatchOptions<Item, Result>): (item: Item) => Promise<Result> {
   let waiting: Waiting<Item, Result>[] = []
   let running = 0
@@ -67,7 +70,8 @@ export function createBatch<Item, Result>({
   const plan = (): void => {
     if (isPlanned || waiting.length === 0 || running >= MOST_RUNNING) return
     isPlanned = true
-    setImmediate(start)
+    if (gatherMs === undefined) setImmediate(start)
+    else setTimeout(start, gatherMs)
   }
 
   return (item) =>

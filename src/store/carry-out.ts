@@ -10,7 +10,8 @@ import { recordAll } from './record-events.ts'
 import type { Schema } from './schema.ts'
 import { leaveRenewals, takeUpRenewals } from './spent-renewals.ts'
 import { COLUMN_NAMES } from './stored-token.ts'
-import { changedColumns } from './token-rows.ts'
+import type { Columns } from './token-rows.ts'
+import { changedColumns, toRecord } from './token-rows.ts'
 
 /** What a save does, and the keys to seal with. */
 export interface Planned {
@@ -20,7 +21,7 @@ export interface Planned {
 
 interface Change {
   token: Token
-  columns: ReturnType<typeof changedColumns>
+  columns: Columns
 }
 
 /** Carries out plans whose tokens are all different ones: where one fails, the transaction has failed. */
@@ -93,15 +94,10 @@ const UPDATE = `/* update_tokens */
 async function update(trx: Db, updates: readonly Change[]): Promise<void> {
   if (updates.length === 0) return
   for (const { token, columns } of updates) if (columns.refreshDigest) await leaveRenewals(trx, token)
-  const changes = updates.map(({ token, columns }) => ({
-    ...Object.fromEntries(
-      Object.entries(columns).map(([name, value]) => [
-        COLUMN_NAMES[name as keyof typeof COLUMN_NAMES],
-        Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : value,
-      ]),
-    ),
-    namespace_id: token.namespaceId,
-    id: token.id,
+  const changes = updates.map(({ token: { namespaceId, id }, columns }) => ({
+    ...toRecord(columns),
+    namespace_id: namespaceId,
+    id,
   }))
   await runPrepared(trx, UPDATE, [JSON.stringify(changes)])
 }

@@ -10,7 +10,7 @@ import { createLookUp } from './look-ups.ts'
 import { findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordAlone } from './record-events.ts'
 import { createSaveToken } from './save-token.ts'
-import { settle } from './settle.ts'
+import { createSettle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
 
 export interface PostgresTokenStoreParts {
@@ -41,7 +41,7 @@ export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenS
     claim: (token, terms, options) => claimOne(claimer, token, terms, options),
     extend: (claim) => extendLease(claimer, claim),
     countDeath: (claim) => countDeath(claimer, claim),
-    settle: (claim, settlement) => settle(claimer, claim, settlement),
+    settle: createSettle(claimer),
   })
 }
 

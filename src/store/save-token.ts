@@ -10,7 +10,7 @@ import { runPrepared } from './database.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import type { Identities, Met } from './save-candidates.ts'
 import { identitiesOf, selectCandidates, toCandidate } from './save-candidates.ts'
-import { isPassing, sqlState } from './storage-faults.ts'
+import { isPassing, isRace } from './storage-faults.ts'
 import { keysFor } from './token-rows.ts'
 
 type Plan = (candidates: Candidate[], now: Date) => SavePlan
@@ -34,12 +34,6 @@ interface Order {
 type Outcome = { saved: Saved } | { refused: unknown } | 'again'
 
 const MOST_TRIES = 5
-/**
- * A race that the next try sees the end of: unique violation, deadlock, serialization failure; a lock that took too
- * long, since saves of one identity may queue for longer than a lock may take, and give their connection back meanwhile.
- */
-const RACES = new Set(['23505', '40P01', '40001', '55P03'])
-
 /**
  * Saves that share an identity wait for each other; saves that do not never meet. They wait in this process first, so
  * that a crowd at one identity holds one connection of each replica and leaves the others to other callers. Saves of one
@@ -161,9 +155,4 @@ function lockKeys(namespaceId: string, identities: Identities): string[] {
 /** The advisory lock that a save holds of each identity until it commits. */
 export function lockKey(namespaceId: string, kind: keyof Identities, value: string | Buffer): bigint {
   return createHash('sha256').update(`${namespaceId}:${kind}:`).update(value).digest().readBigInt64BE()
-}
-
-function isRace(error: unknown): boolean {
-  const state = sqlState(error)
-  return state !== null && RACES.has(state)
 }

@@ -3,9 +3,9 @@ import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
-import { isOfEndpoint } from '../domain/retry.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
+import { createBatch } from './batch.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, liftPause, pauseClient } from './clients.ts'
 import type { Db } from './database.ts'
@@ -13,22 +13,47 @@ import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import type { Schema, TokenRow } from './schema.ts'
 import { lockKey } from './save-token.ts'
+import type { Settling } from './settle-together.ts'
+import { RING_SQL, settleTogether } from './settle-together.ts'
+import { isPassing, isRace } from './storage-faults.ts'
+import type { Columns } from './token-rows.ts'
 import { changedColumns, isSameToken, keysFor, toToken } from './token-rows.ts'
 
-type Columns = ReturnType<typeof changedColumns>
+/** Little beside the time that a provider takes; of settlements that come together, most come within it. */
+const GATHER_MS = 5
+/** Short beside a lease. To settle twice does no harm. */
+const PATIENCE_MS = 500
+
+/**
+ * Settles with others what is plain, and alone what is not: a settlement that fails takes none with it, and none waits
+ * for a lock that another one needs.
+ */
+export function createSettle(claimer: Claimer) {
+  const { db, keyring } = claimer
+  const together = createBatch({
+    run: (settlings: readonly Settling[]) => settleTogether(db, settlings),
+    isCommon: (error) => isPassing(error) && !isRace(error),
+    gatherMs: GATHER_MS,
+    patienceMs: PATIENCE_MS,
+  })
+  return async (claim: Claim, settlement: Settlement): Promise<Token | null> => {
+    const keys = await keyring.keysOf(settlement.token.namespaceId)
+    const settling = { claim, settlement, columns: changedColumns(settlement.token, claim.token, keys) }
+    const settled = settlement.pause === undefined ? await together(settling) : null
+    return settled ?? settleAlone(claimer, settling, keys)
+  }
+}
 
 /**
  * By the primary key, compare-and-set on the fence. Only columns that the outcome changes are written: a save that
  * came in the meantime keeps its own. A failure says nothing about a token that has been saved since.
  */
-export async function settle(
+async function settleAlone(
   { db, keyring }: Claimer,
-  claim: Claim,
-  settlement: Settlement,
+  { claim, settlement, columns }: Settling,
+  keys: NamespaceKeys,
 ): Promise<Token | null> {
   const { token, event } = settlement
-  const keys = await keyring.keysOf(token.namespaceId)
-  const columns = changedColumns(token, claim.token, keys)
   const succeeded = event.type === 'renewal.succeeded'
   const row = await db.transaction().execute(async (trx): Promise<TokenRow | null> => {
     let update = updateOf(trx, token, columns)
@@ -48,6 +73,8 @@ export async function settle(
   return row && toToken(row, await keysFor(keyring, token.namespaceId, [row]))
 }
 
+const RING = sql.raw<Buffer>(RING_SQL)
+
 function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: UpdateObject<Schema, 'tokens'>) {
   return db
     .updateTable('tokens')
@@ -55,10 +82,6 @@ function updateOf(db: Db, { namespaceId, id }: TokenRef, columns: UpdateObject<S
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
 }
-
-/** The newest of the replaced access tokens first, 16 entries of 8 bytes. */
-const RING = sql<Buffer>`case when access_digest is null then replaced_access
-  else substring(substring(access_digest for 8) || replaced_access for 128) end`
 
 /** A refresh token that another token claims as its own is kept all the same: losing it would lose the grant. */
 async function keepRotated(db: Db, { namespaceId, id }: TokenRef, { refreshDigest }: Columns): Promise<void> {
@@ -213,8 +236,8 @@ const SOUND = {
 } as const
 
 /**
- * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and that the
- * endpoint wants to be left alone is true of whatever was saved.
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
+ * the provider has throttled it.
  */
 async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
   const { lostAt, retryAt, refreshDueAt } = settled
@@ -226,7 +249,7 @@ async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: T
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
-    .set(isOfEndpoint(settled.lastError) ? backOff : {})
+    .set(settled.lastError?.code === 'provider_throttled' ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)

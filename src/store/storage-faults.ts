@@ -49,6 +49,17 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && !(error instanceof VaultError) && isConnectionError(error)
 }
 
+/**
+ * A race that the next try sees the end of: unique violation, deadlock, serialization failure; a lock that took too
+ * long, since saves of one identity may queue for longer than a lock may take, and give their connection back meanwhile.
+ */
+const RACES = new Set(['23505', '40P01', '40001', '55P03'])
+
+export function isRace(error: unknown): boolean {
+  const state = sqlState(error)
+  return state !== null && RACES.has(state)
+}
+
 /** Five characters from Postgres; null for errors of the connection, of which EPIPE has five too, and all others. */
 export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.code ?? null) : null

@@ -7,8 +7,9 @@ import type { LastError, Token } from '../domain/token.ts'
 import { userKeyOf } from '../domain/token.ts'
 import type { Schema } from './schema.ts'
 import type { StoredToken } from './stored-token.ts'
+import { COLUMN_NAMES } from './stored-token.ts'
 
-type Columns = Partial<Insertable<Schema['tokens']>>
+export type Columns = Partial<Insertable<Schema['tokens']>>
 export type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
 
 const SEALED: Record<SealedColumn, string> = {
@@ -98,6 +99,16 @@ export function changedColumns(token: Token, stored: Token | null, keys: Namespa
     return before === null || !sameValue(value, before[column as keyof typeof before])
   })
   return { ...Object.fromEntries(changed), ...sealedColumns(token, stored, keys) }
+}
+
+/** The same columns in JSON, for `jsonb_populate_record`. */
+export function toRecord(columns: Columns): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, value]) => [
+      COLUMN_NAMES[name as keyof typeof COLUMN_NAMES],
+      Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : value,
+    ]),
+  )
 }
 
 /** A secret that was not replaced is the very object that was read: it keeps its ciphertext. */

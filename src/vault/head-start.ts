@@ -7,10 +7,13 @@ import { VaultError } from '../domain/errors.ts'
  */
 const HEAD_START_MS = 12_000
 /**
- * Of the time before its own start a replica knows nothing. Enough for those who find the storage the next time they
- * try; no more, since replicas that are restarted time and again must take over from each other nevertheless.
+ * Of the time before its own start a replica knows nothing, nor of a time in which it did not look. Enough for those who
+ * find the storage the next time they try; no more, since replicas that are restarted time and again must take over from
+ * each other nevertheless.
  */
 const START_MS = 1_500
+/** The refresher looks every half second, unless the process stands still. */
+const MOST_UNSEEN_MS = 5_000
 
 export interface HeadStart {
   /** Notes when the storage fails. */
@@ -19,7 +22,14 @@ export interface HeadStart {
 }
 
 export function createHeadStart(clock: Clock): HeadStart {
-  let overAtMs = clock.monotonicMs() + START_MS
+  let seenAtMs = clock.monotonicMs()
+  let overAtMs = seenAtMs + START_MS
+  const look = () => {
+    const nowMs = clock.monotonicMs()
+    if (nowMs - seenAtMs > MOST_UNSEEN_MS) overAtMs = Math.max(overAtMs, nowMs + START_MS)
+    seenAtMs = nowMs
+    return nowMs
+  }
   return {
     async watch(work) {
       try {
@@ -30,6 +40,6 @@ export function createHeadStart(clock: Clock): HeadStart {
         throw error
       }
     },
-    isOver: () => clock.monotonicMs() >= overAtMs,
+    isOver: () => look() >= overAtMs,
   }
 }

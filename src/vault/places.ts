@@ -8,6 +8,8 @@ export interface Places {
   /** Resolves with a place at this provider. Who waits is served in turn, before the next reservation. */
   take(provider: string): Promise<void>
   give(provider: string): void
+  /** Resolves when half of all places have been given back from now on: a search costs as much for one token as for many. */
+  givenBack(): Promise<void>
 }
 
 interface Reservation {
@@ -24,6 +26,8 @@ export function createPlaces(most: number): Places {
   const taken = new Map<string, number>()
   const waiting: { provider: string; begin: () => void }[] = []
   let free = most
+  let given = 0
+  let searcher: { from: number; begin: () => void } | null = null
 
   const freeOf = (provider: string) => {
     const own = taken.get(provider) ?? 0
@@ -64,7 +68,13 @@ export function createPlaces(most: number): Places {
       }),
     give(provider) {
       change(provider, -1)
+      given += 1
       serve()
+      if (searcher !== null && given >= searcher.from) searcher.begin()
     },
+    givenBack: () =>
+      new Promise((begin) => {
+        searcher = { from: given + Math.ceil(most / 2), begin }
+      }),
   }
 }

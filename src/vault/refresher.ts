@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts'
 import type { Observer } from '../domain/observer.ts'
+import type { Places } from './places.ts'
 import type { Renewals } from './renewals.ts'
 
 /** Renews due tokens in the background for as long as it runs. Any number of replicas may run one. */
@@ -11,28 +12,35 @@ export interface Refresher {
 
 export interface RefresherOptions {
   renewals: Renewals
+  places: Places
   clock: Clock
   observer: Observer
 }
 
 const POLL_MS = 500
-/** While more is due than there were places for. */
+/** While more is due than there were places for, and few are given back. */
 const FULL_POLL_MS = 20
+/** Renewals that were stored together give back their places together. */
+const GATHER_MS = 1
 
-export function createRefresher({ renewals, clock, observer }: RefresherOptions): Refresher {
+export function createRefresher({ renewals, places, clock, observer }: RefresherOptions): Refresher {
   const stopping = new AbortController()
 
-  /** Resolves with how long to wait before the next look. */
-  const look = async (): Promise<number> => {
+  const { signal } = stopping
+
+  const look = async (): Promise<void> => {
     try {
-      return (await renewals.renewDue()) ? FULL_POLL_MS : POLL_MS
+      if (await renewals.renewDue()) {
+        await Promise.race([places.givenBack(), clock.sleep(FULL_POLL_MS, signal)])
+        await clock.sleep(GATHER_MS, signal)
+      } else await clock.sleep(POLL_MS, signal)
     } catch (error) {
       observer.refresherFailed(error)
-      return POLL_MS
+      await clock.sleep(POLL_MS, signal)
     }
   }
   const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) await clock.sleep(await look(), stopping.signal)
+    while (!signal.aborted) await look()
   }
 
   return {

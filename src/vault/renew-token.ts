@@ -80,7 +80,7 @@ async function send(
   try {
     return await parts.providers.refresh(requestOf(claim, provider, startedMs))
   } finally {
-    answered.abort()
+    answered.abort('answered')
   }
 }
 

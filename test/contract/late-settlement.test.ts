@@ -119,12 +119,16 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
 
   test.each([
     [
-      'its endpoint is waited for all the same',
+      'the provider is waited for where it throttles',
       { kind: 'throttled', error: 'x', retryAfterSeconds: 60 },
       true,
     ],
-    ['its client is not: another may have been saved', { kind: 'client_refused', error: 'x' }, false],
-  ] as const)('of a failure that a save has made void %s', async (_what, failure, waits) => {
+    [
+      'nothing is waited for otherwise: what was saved may have mended it',
+      { kind: 'client_refused', error: 'x' },
+      false,
+    ],
+  ] as const)('after a failure that a save has made void %s', async (_what, failure, waits) => {
     const { id } = await the.replica.save(GRANT)
     const claim = await claimed(id)
     await the.replica.save({ ...GRANT, scope: 'crm' })

@@ -106,8 +106,9 @@ export class BadHourWorld {
     }
     const providers = createProviders(settings, ways)
     const parts = { store, providers, clock, observer: SILENT, policy: { marginSeconds: 600, random } }
-    const renewals = createRenewals({ ...parts, places: createPlaces(PLACES) })
-    createRefresher({ renewals, clock, observer: SILENT }).start()
+    const places = createPlaces(PLACES)
+    const renewals = createRenewals({ ...parts, places })
+    createRefresher({ renewals, places, clock, observer: SILENT }).start()
     const unexpected = () => Promise.reject(new Error('nothing is exchanged here'))
     const exchanges = { exchange: unexpected, close: unexpected }
     return createVault({ ...parts, renewals, exchanges })

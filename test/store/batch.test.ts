@@ -9,13 +9,22 @@ const runs: string[][] = []
 const away = new Error('the storage is away')
 const isCommon = (error: unknown) => error === away
 
-function batchOf(run: (items: readonly string[]) => Promise<string[]>, patienceMs?: number) {
+function batchOf(
+  run: (items: readonly string[]) => Promise<string[]>,
+  patienceMs?: number,
+  gatherMs?: number,
+) {
   runs.length = 0
   const recorded = (items: readonly string[]) => {
     runs.push([...items])
     return run(items)
   }
-  return createBatch({ run: recorded, isCommon, ...(patienceMs !== undefined && { patienceMs }) })
+  return createBatch({
+    run: recorded,
+    isCommon,
+    ...(patienceMs !== undefined && { patienceMs }),
+    ...(gatherMs !== undefined && { gatherMs }),
+  })
 }
 
 const upper = (items: readonly string[]) => Promise.resolve(items.map((item) => item.toUpperCase()))
@@ -23,6 +32,17 @@ const upper = (items: readonly string[]) => Promise.resolve(items.map((item) => 
 test('what is asked for in one turn of the event loop is run at once, and each asker has its own result', async () => {
   const ask = batchOf(upper)
   expect(await Promise.all(['a', 'b', 'c'].map(ask))).toEqual(['A', 'B', 'C'])
+  expect(runs).toEqual([['a', 'b', 'c']])
+})
+
+test('what comes while the first one waits for others goes with it', async () => {
+  const ask = batchOf(upper, 60_000, 50)
+  const asked: Promise<string>[] = []
+  for (const item of ['a', 'b', 'c']) {
+    asked.push(ask(item))
+    await new Promise(setImmediate)
+  }
+  expect(await Promise.all(asked)).toEqual(['A', 'B', 'C'])
   expect(runs).toEqual([['a', 'b', 'c']])
 })
 

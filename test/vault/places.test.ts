@@ -66,6 +66,21 @@ describe('places', () => {
     expect(places.reserve().total).toBe(2)
   })
 
+  test('call for the next search when half of them have been given back since the last one', async () => {
+    const places = createPlaces(8)
+    places.reserve().keep(Array<string>(6).fill('a'))
+    places.give('a')
+    let called = false
+    void places.givenBack().then(() => (called = true))
+    for (let gives = 1; gives <= 4; gives += 1) {
+      await turn()
+      expect(called).toBe(false)
+      places.give('a')
+    }
+    await turn()
+    expect(called).toBe(true)
+  })
+
   test('are never more than there are, for a provider or for all, whatever happens in whatever order', async () => {
     const step = fc.record({
       what: fc.constantFrom('take', 'give', 'search'),

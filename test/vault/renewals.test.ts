@@ -62,15 +62,16 @@ function world(most = 8) {
     renewalNotStored: silent,
     refresherFailed: silent,
   }
+  const places = createPlaces(most)
   const renewals = createRenewals({
     store: store as TokenStore,
     providers,
     policy: { marginSeconds: 600, random: () => 0.5 },
     clock,
     observer,
-    places: createPlaces(most),
+    places,
   })
-  return { due, answer, stored, happened, busy, renewals, observer }
+  return { due, answer, stored, happened, busy, renewals, places, observer }
 }
 
 describe('a stop', () => {
@@ -128,9 +129,9 @@ test('a token whose answer is not yet stored is named to the storage as busy', a
 
 describe('the refresher', () => {
   test('asks for no more than there are free places, and for nothing where there is none', async () => {
-    const { due, answer, stored, happened, renewals, observer } = world(1)
+    const { due, answer, stored, happened, renewals, places, observer } = world(1)
     due.open([CLAIM])
-    const refresher = createRefresher({ renewals, clock, observer })
+    const refresher = createRefresher({ renewals, places, clock, observer })
     refresher.start()
     await expect.poll(() => happened).toContain('sent')
     for (let turns = 0; turns < 5; turns += 1) await turn()
@@ -152,8 +153,9 @@ describe('the refresher', () => {
       },
     }
     const told: unknown[] = []
+    const { places } = world()
     const observer = { ...world().observer, refresherFailed: (error: unknown) => void told.push(error) }
-    const refresher = createRefresher({ renewals, clock, observer })
+    const refresher = createRefresher({ renewals, places, clock, observer })
     refresher.start()
     await expect.poll(() => asked, { timeout: 5000 }).toBeGreaterThanOrEqual(3)
     refresher.stop()

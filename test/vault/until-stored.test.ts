@@ -44,7 +44,20 @@ test('only a storage that is away gives those with answers in hand a head start'
   await expect(headStart.watch(Promise.reject(CONFLICT))).rejects.toBe(CONFLICT)
   expect(headStart.isOver()).toBe(true)
   await expect(headStart.watch(Promise.reject(AWAY))).rejects.toBe(AWAY)
+  for (let waited = 0; waited < 12_000; waited += 500) {
+    expect(headStart.isOver()).toBe(false)
+    now.ms += 500
+  }
+  expect(headStart.isOver()).toBe(true)
+})
+
+test('nor has somebody who wakes up, and knows nothing of the storage meanwhile', () => {
+  const now = { ms: 0 }
+  const headStart = createHeadStart(clockAt(now))
+  for (; now.ms < 10_000; now.ms += 500) headStart.isOver()
+  expect(headStart.isOver()).toBe(true)
+  now.ms += 20_000
   expect(headStart.isOver()).toBe(false)
-  now.ms += 12_000
+  now.ms += 1_500
   expect(headStart.isOver()).toBe(true)
 })

@@ -1,5 +1,4 @@
 import type { Claim, Settlement } from '../../../src/domain/renewal.ts'
-import { isOfEndpoint } from '../../../src/domain/retry.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
 import type { Memory, Row } from './memory.ts'
@@ -87,7 +86,7 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
   }
   if (row !== null && (isOurs || isPassedOn)) {
     const lostAt = row.token.lostAt ?? token.lostAt
-    const backOff = isOfEndpoint(token.lastError) && {
+    const backOff = token.lastError?.code === 'provider_throttled' && {
       retryAt: later(row.token.retryAt, token.retryAt),
       refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
     }
