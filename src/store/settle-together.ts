@@ -29,9 +29,13 @@ const SETTLE = `/* settle_tokens */
     select * from jsonb_to_recordset($1::jsonb) as settling (namespace_id uuid, id text, fence int, version int,
       created_at timestamptz, change jsonb, succeeded boolean, type text, facts jsonb) limit $2
   ), plain as (
-    select settling.* from settling join tokens using (namespace_id, id, fence, version)
-    where lease_until is not null and date_trunc('milliseconds', tokens.created_at) = settling.created_at
-    for update of tokens skip locked
+    select settling.* from settling cross join lateral (
+      select from tokens
+      where namespace_id = settling.namespace_id and id = settling.id and fence = settling.fence
+        and version = settling.version and lease_until is not null
+        and date_trunc('milliseconds', created_at) = settling.created_at
+      for update skip locked
+    ) as held
   ), stored as (
     update tokens set (${WRITTEN.join(', ')}) = (
         select ${WRITTEN.join(', ')} from jsonb_populate_record(tokens, change)),
