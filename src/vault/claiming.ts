@@ -44,6 +44,7 @@ export function createClaiming(
       return claim && { claim, provider, startedMs }
     },
     async due(busy) {
+      headStart.look()
       const reservation = places.reserve()
       const terms = providers.all().map((provider) => ({
         ...renewalTerms(provider),

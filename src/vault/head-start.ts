@@ -12,24 +12,20 @@ const HEAD_START_MS = 12_000
  * each other nevertheless.
  */
 const START_MS = 1_500
-/** The refresher looks every half second, unless the process stands still. */
+/** The refresher looks every half second, or as soon as the storage has answered. */
 const MOST_UNSEEN_MS = 5_000
 
 export interface HeadStart {
   /** Notes when the storage fails. */
   watch<Result>(work: Promise<Result>): Promise<Result>
   isOver(): boolean
+  /** The refresher says that it looks for what is due: where it has not for a while, the process has stood still. */
+  look(): void
 }
 
 export function createHeadStart(clock: Clock): HeadStart {
   let seenAtMs = clock.monotonicMs()
   let overAtMs = seenAtMs + START_MS
-  const look = () => {
-    const nowMs = clock.monotonicMs()
-    if (nowMs - seenAtMs > MOST_UNSEEN_MS) overAtMs = Math.max(overAtMs, nowMs + START_MS)
-    seenAtMs = nowMs
-    return nowMs
-  }
   return {
     async watch(work) {
       try {
@@ -40,6 +36,11 @@ export function createHeadStart(clock: Clock): HeadStart {
         throw error
       }
     },
-    isOver: () => look() >= overAtMs,
+    isOver: () => clock.monotonicMs() >= overAtMs,
+    look() {
+      const nowMs = clock.monotonicMs()
+      if (nowMs - seenAtMs > MOST_UNSEEN_MS) overAtMs = Math.max(overAtMs, nowMs + START_MS)
+      seenAtMs = nowMs
+    },
   }
 }

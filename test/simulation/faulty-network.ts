@@ -1,6 +1,7 @@
 import { Secret } from '../../src/domain/secret.ts'
 import type { FormPost, SendForm } from '../../src/providers/form-sender.ts'
 import type { Reply } from '../../src/providers/read-answer.ts'
+import { REVOKE_URL } from './plan.ts'
 import type { Process } from './process.ts'
 import type { Grant, RotatingProvider, Verdict } from './rotating-provider.ts'
 import type { Trouble } from './trouble.ts'
@@ -64,14 +65,13 @@ export function createFaultySend(route: Route): SendForm {
     })
     if (fate === 'refused') return failed('ECONNREFUSED', false)
     if (isTooLate(post)) return failed('too_late', false)
-    return exchange(route, post, fate)
+    return post.url === REVOKE_URL ? revoke(route, post, fate) : exchange(route, post, fate)
   }
 }
 
 function exchange(route: Route, post: FormPost, fate: Fate): Promise<Reply> {
   const { process, time, trouble, latestMs, pauseMs } = route
-  const given = post.form['refresh_token']
-  const refreshToken = given instanceof Secret ? given.reveal() : (given ?? '')
+  const refreshToken = shownIn(post, 'refresh_token')
   const request: Sent = { refreshToken, process, sentAtMs: time.nowMs, answerLost: false }
   route.onSent(request)
   const thereMs = fate === 'late' ? trouble.between(0, latestMs) : trouble.between(5, 100)
@@ -95,6 +95,25 @@ function exchange(route: Route, post: FormPost, fate: Fate): Promise<Reply> {
     process.deliver(post.timeoutMs, () => {
       request.answerLost ||= inSocket === null
       resolve(inSocket ?? failed('timeout', true))
+    })
+  })
+}
+
+function shownIn({ form }: FormPost, field: string): string {
+  const given = form[field]
+  return given instanceof Secret ? given.reveal() : (given ?? '')
+}
+
+/** The provider forgets the grant, whether or not its answer is heard. */
+function revoke({ process, time, trouble, provider }: Route, post: FormPost, fate: Fate): Promise<Reply> {
+  const token = shownIn(post, 'token')
+  if (fate === 'crash after') process.crash()
+  time.after(trouble.between(5, 100), () => {
+    provider.revoke(token)
+  })
+  return new Promise((resolve) => {
+    process.deliver(trouble.between(100, 200), () => {
+      resolve(fate === 'answer lost' ? failed('timeout', true) : answered(200, ''))
     })
   })
 }

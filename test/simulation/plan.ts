@@ -4,12 +4,22 @@ import type { ProviderSettings } from '../../src/providers/provider-settings.ts'
 /** How the provider treats replaced refresh tokens. `brief` grants reuse for hardly longer than a take-over needs. */
 export type Kind = 'strict' | 'granting' | 'brief' | 'steady'
 
+const PLAIN = [
+  'refresh',
+  'sign in again',
+  'save what was read',
+  'save another scope',
+  'save with its user',
+  'delete',
+  'start over',
+  'revoke',
+  'withdraw consent',
+] as const
+
 /** Something that happens at a moment of the run. */
 export type Act = { atMs: number; replica: number; token: number } & (
   | { what: 'read'; minTtlSeconds: number }
-  | {
-      what: 'refresh' | 'sign in again' | 'save what was read' | 'delete' | 'start over' | 'withdraw consent'
-    }
+  | { what: (typeof PLAIN)[number] }
   | { what: 'crash' | 'stop' }
   | { what: 'pause' | 'storage away'; ms: number }
 )
@@ -32,6 +42,8 @@ export const TROUBLED_MS = 60_000
 export const LONGEST_PAUSE_MS = 25_000
 
 const TIMEOUT_SECONDS = 4
+const TOKEN_URL = 'https://stand-in.example/token'
+export const REVOKE_URL = 'https://stand-in.example/revoke'
 
 export function settingsOf(kind: Kind): ProviderSettings {
   return {
@@ -44,7 +56,7 @@ export function settingsOf(kind: Kind): ProviderSettings {
     timeoutSeconds: TIMEOUT_SECONDS,
     clientAuth: 'body',
     privateNetwork: false,
-    sites: { kind: 'one', endpoints: { tokenUrl: 'https://stand-in.example/token', revokeUrl: null } },
+    sites: { kind: 'one', endpoints: { tokenUrl: TOKEN_URL, revokeUrl: REVOKE_URL } },
   }
 }
 
@@ -58,15 +70,7 @@ const read = fc.record({
 })
 const plain = fc.record({
   ...where,
-  what: fc.constantFrom(
-    'refresh',
-    'refresh',
-    'save what was read',
-    'sign in again',
-    'delete',
-    'start over',
-    'withdraw consent',
-  ),
+  what: fc.constantFrom('refresh', ...PLAIN),
 })
 const ending = fc.record({ ...where, what: fc.constantFrom('crash', 'stop') })
 const lasting = fc.record({

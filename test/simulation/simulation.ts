@@ -2,6 +2,7 @@ import { SCOPES } from '../../src/domain/caller.ts'
 import { VaultError } from '../../src/domain/errors.ts'
 import type { Provider } from '../../src/domain/provider.ts'
 import type { Reading } from '../../src/domain/token-store.ts'
+import type { Token } from '../../src/domain/token.ts'
 import type { Vault } from '../../src/vault/vault.ts'
 import { inSeconds, saveOf } from '../support/domain.ts'
 import { createMemory } from '../support/memory-store/memory.ts'
@@ -25,6 +26,8 @@ const POLL_MS = 500
 /** A back-off, and a client's pause, are over by then. */
 const QUIET_MS = 3_600_000
 const LONGEST_QUIET_POLL_MS = 30_000
+
+const DELETING: Act['what'][] = ['delete', 'start over', 'revoke']
 
 /** Lets a plan happen to three replicas of the production code; resolves with what became of it. */
 export function simulate(plan: Plan, sabotage: Sabotage = {}): Promise<Outcome> {
@@ -97,6 +100,7 @@ class Simulation {
   #pollMs(): number {
     if (!this.#quiet) return POLL_MS
     const now = this.#around.memory.now().getTime()
+    if ([...this.#around.memory.rows.values()].some(({ token }) => isCutOff(token, now))) return POLL_MS
     const moments = [...this.#around.memory.rows.values()].flatMap(({ token }) =>
       [token.refreshDueAt, token.retryAt, token.leaseUntil].flatMap((at) => at?.getTime() ?? []),
     )
@@ -135,6 +139,15 @@ class Simulation {
       case 'save what was read':
         this.#saveAgain(process, vault, id)
         break
+      case 'save another scope':
+        this.#ask(process, vault.save(CALLER, saveOf({ id, scope: String(this.#time.nowMs) }), 'any'))
+        break
+      case 'save with its user':
+        this.#ask(process, this.#saveWithUser(vault, id))
+        break
+      case 'revoke':
+        this.#call(process, vault.revoke(CALLER, id, 'any'), () => undefined)
+        break
       case 'delete':
         this.#call(process, vault.delete(CALLER, id, 'any'), () => undefined)
         break
@@ -167,10 +180,17 @@ class Simulation {
     this.#ask(process, vault.save(CALLER, save, 'any'))
   }
 
+  /** The user of the grant becomes known, who has a token already: it absorbs the one that is read here. */
+  async #saveWithUser(vault: Vault, id: string): Promise<Reading> {
+    const reading = this.#read.get(id) ?? (await vault.get(CALLER, id, null))
+    const user = { provider: 'stand-in', clientId: 'client', userName: `user of ${id}` }
+    if (this.#isEverDeleted(id)) return reading
+    await vault.save(CALLER, saveOf({ ...user, accessToken: 'access of the user' }), 'any')
+    return vault.save(CALLER, { ...saveOf(user), refreshToken: reading.token.refreshToken }, 'any')
+  }
+
   #isEverDeleted(id: string): boolean {
-    return this.#plan.acts.some(
-      (act) => (act.what === 'delete' || act.what === 'start over') && this.#idOf(act) === id,
-    )
+    return this.#plan.acts.some((act) => DELETING.includes(act.what) && this.#idOf(act) === id)
   }
 
   #idOf({ token }: Pick<Act, 'token'>): string {
@@ -210,9 +230,15 @@ class Simulation {
       const isRight = isDead
         ? token.status === 'reauth_required' && token.lastError?.code === 'reauth_required'
         : token.status === 'active' && isLive
-      return isRight && token.leaseUntil === null ? [] : [`${token.id} is ${token.status}`]
+      const isBare = token.refreshToken === null
+      return (isRight || isBare) && token.leaseUntil === null ? [] : [`${token.id} is ${token.status}`]
     })
   }
+}
+
+/** Whoever may not take over yet looks again soon. */
+function isCutOff({ leaseUntil }: Token, nowMs: number): boolean {
+  return leaseUntil !== null && leaseUntil.getTime() <= nowMs
 }
 
 function reuseOf({ replacesAll }: Plan, { rotates, reuseGraceSeconds }: Provider): ReusePolicy {
