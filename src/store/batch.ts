@@ -22,8 +22,9 @@ const MOST_RUNNING = 2
 const LANES = 4
 
 /**
- * Runs together what is asked for in one turn of the event loop, or within a few milliseconds. No item suffers from another one: where a batch fails
- * or takes long, its items are run alone as well, and each has the result that comes first.
+ * Runs together what is asked for in one turn of the event loop, or within a few milliseconds. No item suffers from
+ * another one: where a batch fails or takes long, its items are run alone as well, and each has the result that comes
+ * first.
  */
 export function createBatch<Item, Result>({
   run,

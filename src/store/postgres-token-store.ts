@@ -1,7 +1,5 @@
-import { sql } from 'kysely'
 import type { Keyring } from '../domain/keyring.ts'
 import type { TokenStore } from '../domain/token-store.ts'
-import type { TokenRef } from '../domain/token.ts'
 import { claimDue, claimOne, extendLease } from './claims.ts'
 import { countDeath } from './clients.ts'
 import type { Db } from './database.ts'
@@ -12,6 +10,7 @@ import { recordAlone } from './record-events.ts'
 import { createSaveToken } from './save-token.ts'
 import { createSettle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
+import { createTouch } from './touch-tokens.ts'
 
 export interface PostgresTokenStoreParts {
   /** Callers and renewals have connections of their own, so that neither starves the other. */
@@ -36,25 +35,11 @@ export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenS
     deleteUntouched: (token, event) => deleteUntouched(callers, token, event),
     record: (ref, event) => recordAlone(callers, ref, event),
     deleteMany: (namespaceId, filter, event) => deleteMany(callers, namespaceId, filter, event),
-    touch: (ref) => touch(callers, ref),
+    touch: createTouch(callers),
     claimDue: (terms, options) => claimDue(claimer, terms, options),
     claim: (token, terms, options) => claimOne(claimer, token, terms, options),
     extend: (claim) => extendLease(claimer, claim),
     countDeath: (claim) => countDeath(claimer, claim),
     settle: createSettle(claimer),
   })
-}
-
-const HOUR = sql`interval '1 hour'`
-
-async function touch(db: Db, ref: TokenRef): Promise<void> {
-  await db
-    .updateTable('tokens')
-    .set({ lastUsedAt: sql`now()` })
-    .where('namespaceId', '=', ref.namespaceId)
-    .where('id', '=', ref.id)
-    .where((where) =>
-      where.or([where('lastUsedAt', 'is', null), sql<boolean>`last_used_at < now() - ${HOUR}`]),
-    )
-    .execute()
 }
