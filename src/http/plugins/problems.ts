@@ -27,12 +27,23 @@ export function answerProblems(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
   )
+  app.addHook('onRequest', ({ raw: { socket } }, _reply, done) => {
+    answeredEarly.delete(socket)
+    done()
+  })
+  app.addHook('onSend', ({ raw: { complete, socket } }, _reply, payload, done) => {
+    if (!complete) answeredEarly.add(socket)
+    done(null, payload)
+  })
   // The router takes the nothing behind a last slash for an id.
   app.addHook('onRequest', ({ params }, reply, done) => {
     if ((params as { id?: string }).id === '') reply.callNotFound()
     else done()
   })
 }
+
+/** Connections whose last request was answered before all of it had come. */
+const answeredEarly = new WeakSet<Socket>()
 
 export function sendProblem(
   request: FastifyRequest,
@@ -110,12 +121,20 @@ export function answerMalformedPath(
 ): void {
   const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (path)' }]
   reply.header('cache-control', 'no-store').header('x-request-id', request.id)
+  answeredEarly.add(request.raw.socket)
   void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
 }
 
-/** What is not even HTTP never becomes a request: it is answered on the bare socket. */
+/**
+ * What is not even HTTP never becomes a request: it is answered on the bare socket. The rest of a request that has its
+ * answer gets no other one: a proxy might take it for the answer to the next request.
+ */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return
+  if (answeredEarly.has(socket)) {
+    socket.end()
+    return
+  }
   const [status, reason] = brokenRequests[error.code ?? ''] ?? [400, 'Bad Request']
   const facts = { errors: [{ pointer: '', detail: 'is not HTTP' }] }
   const problem = {
