@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
 import type { TestDatabase } from './database.ts'
 import { createTestDatabase } from './database.ts'
@@ -12,23 +13,33 @@ import { vaultSettings } from './vault-process.ts'
 const SAVED_AT_ONCE = 10
 const READERS = 4
 const READ_EVERY_MS = 25
+const LOOK_EVERY_MS = 20
+const MOST_LOOKS = 100
 /** An access token of the end lives longer than any test. */
 const FOR_EVER_SECONDS = 86_400
 
-/** So many renewals a second, or a few more. */
 const RENEWALS_A_SECOND = 12
 const SHORTEST_LIFE_SECONDS = 8
 
 interface FaultWorldOptions {
   tokens: number
   replicas: number
+  /** So many of the tokens, or a few more, fall due each second. */
+  renewalsASecond?: number
   policy: Partial<RotationPolicy>
   /** Fields of the provider's entry in the providers file. */
   entry: object
+  /** Settings of the replicas. */
+  env?: Record<string, string>
   /** Where the tokens are kept, where it is not a database of the run's common Postgres. */
   database?: TestDatabase
   /** Puts something between the replicas and the database. */
   reach?: (databaseUrl: string) => Promise<TcpProxy>
+}
+
+interface TokenPage {
+  tokens: { user_name: string; refresh_token: string }[]
+  next_cursor?: string
 }
 
 interface TokenState {
@@ -56,8 +67,8 @@ export class FaultWorld {
   }
 
   /** Saves so many tokens, and begins to read them. */
-  async fill(tokens: number): Promise<void> {
-    this.#lifetimeSeconds = Math.max(SHORTEST_LIFE_SECONDS, Math.ceil(tokens / RENEWALS_A_SECOND))
+  async fill(tokens: number, renewalsASecond: number): Promise<void> {
+    this.#lifetimeSeconds = Math.max(SHORTEST_LIFE_SECONDS, Math.ceil(tokens / renewalsASecond))
     this.provider.policy.lifetimeSeconds = () => this.#lifetimeSeconds
     await this.#save(tokens)
     this.#readers = Promise.all(Array.from({ length: READERS }, () => this.#read()))
@@ -70,6 +81,15 @@ export class FaultWorld {
       [`%:${pid}:%`],
     )
     return row?.count ?? 0
+  }
+
+  /** The same as soon as there are so many of them, or after a while. */
+  async untilInFlight(pid: number, least: number): Promise<number> {
+    for (let looks = 1; ; looks += 1) {
+      const count = await this.inFlight(pid)
+      if (count >= least || looks === MOST_LOOKS) return count
+      await pause(LOOK_EVERY_MS)
+    }
   }
 
   /** Lets every token come to rest: it has a last access token that lives on, or it is dead. Resolves with the dead. */
@@ -92,10 +112,15 @@ export class FaultWorld {
 
   /** Families of tokens that are well in the vault, and whose refresh token is not the one that the provider takes. */
   async outOfStep(): Promise<number[]> {
-    const answer = await this.fleet.call('GET', '/v1/tokens?include=secrets&status=active&limit=1000')
-    const { tokens } = (await answer.json()) as { tokens: { user_name: string; refresh_token: string }[] }
-    const lost = tokens.filter(({ refresh_token }) => !this.provider.isCurrent(refresh_token))
-    return lost.map(({ user_name }) => Number(user_name))
+    const lost: number[] = []
+    for (let cursor: string | undefined = ''; cursor !== undefined;) {
+      const page = `include=secrets&status=active&limit=1000${cursor && `&cursor=${cursor}`}`
+      const { tokens, next_cursor }: TokenPage = await this.#get(`/v1/tokens?${page}`)
+      for (const { user_name, refresh_token } of tokens)
+        if (!this.provider.isCurrent(refresh_token)) lost.push(Number(user_name))
+      cursor = next_cursor
+    }
+    return lost
   }
 
   claims(): Promise<Map<number, ToldClaim[]>> {
@@ -134,6 +159,10 @@ export class FaultWorld {
     await this.provider.close()
   }
 
+  async #get(path: string): Promise<TokenPage> {
+    return (await this.fleet.call('GET', path)).json() as Promise<TokenPage>
+  }
+
   async #save(count: number): Promise<void> {
     const saveSome = async () => {
       while (this.provider.families < count) {
@@ -160,7 +189,7 @@ export class FaultWorld {
         .call('POST', '/v1/access-token', { user_name: String(family) })
         .catch(() => null)
       await answer?.text().catch(() => null)
-      await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS))
+      await pause(READ_EVERY_MS)
     }
   }
 }
@@ -170,14 +199,17 @@ export const upTo = (ms: number) => () => Math.random() * ms
 
 /** A world for one test. */
 export async function openFaultWorld(options: FaultWorldOptions): Promise<FaultWorld> {
-  const { policy, replicas, tokens } = options
+  const { policy, replicas, tokens, renewalsASecond = RENEWALS_A_SECOND } = options
   const provider = await RotatingProvider.start(policy)
   const database = options.database ?? (await createTestDatabase())
   const proxy = (await options.reach?.(database.url)) ?? null
   const entry = { name: 'acme', token_url: provider.url, rotates: 'always', ...options.entry }
-  const settings = await vaultSettings(proxy?.url ?? database.url, [entry], { LOG_LEVEL: 'warn' })
+  const settings = await vaultSettings(proxy?.url ?? database.url, [entry], {
+    LOG_LEVEL: 'warn',
+    ...options.env,
+  })
   const world = new FaultWorld(provider, database, await Fleet.start(settings, replicas), proxy)
   onTestFinished(() => world.close())
-  await world.fill(tokens)
+  await world.fill(tokens, renewalsASecond)
   return world
 }
