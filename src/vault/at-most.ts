@@ -14,6 +14,7 @@ export async function atMost<Result>(
   try {
     return await Promise.race([work, late])
   } finally {
-    waiting.abort()
+    // Without a reason it would make an error, stack and all, for each of a crowd.
+    waiting.abort('ended')
   }
 }

@@ -2,7 +2,8 @@ import type { Token } from '../domain/token.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { isNewer } from './renew-token.ts'
 
-const PEER_POLL_MS = 50
+/** A look-up of all tokens that are waited for costs little more than one. */
+const PEER_POLL_MS = 20
 
 /**
  * What came of the claim that stands in the way of one's own, or what the terms forbid. Null where the token is gone;
