@@ -16,17 +16,23 @@ const WARM_UP_ROUNDS = 10
 /** All have asked before the provider answers. */
 const PROVIDER_MS = Number(process.env['CROWD_PROVIDER_MS'] ?? 1500)
 
-/** A connection that is there already, over which one request is sent: no HTTP client's own time is measured. */
+/** A connection that is there already, on which one request at a time is sent: an HTTP client would take its own time. */
 async function openCaller({ url, apiKey }: VaultSettings) {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1')
   await once(socket, 'connect')
+  let text = ''
+  let answered: (answer: { text: string; atMs: number }) => void = () => undefined
+  socket.on('data', (chunk: string) => {
+    text += chunk
+    if (text.endsWith('}')) answered({ text, atMs: Date.now() })
+  })
   return {
-    async ask(path: string) {
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer ${apiKey}\r\n\r\n`)
-      let text = ''
-      while (!text.endsWith('}')) text += String((await once(socket, 'data'))[0])
-      return { text, atMs: Date.now() }
-    },
+    ask: (path: string) =>
+      new Promise<{ text: string; atMs: number }>((resolve) => {
+        text = ''
+        answered = resolve
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer ${apiKey}\r\n\r\n`)
+      }),
     close: () => socket.destroy(),
   }
 }
