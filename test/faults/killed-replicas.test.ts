@@ -35,22 +35,27 @@ async function killReplicas(world: FaultWorld): Promise<number> {
   return inFlight
 }
 
-/** What the issue asks for besides the tokens. */
-async function report(
-  world: FaultWorld,
-  leaseSeconds: number,
-  inFlight: number,
-  dead: number,
-): Promise<void> {
+interface Report {
+  inFlight: number
+  /** From the claim that was cut off, of 99 in 100 at most. */
+  takeOverSeconds: number
+}
+
+async function report(world: FaultWorld, inFlight: number, dead: number): Promise<Report> {
   const takeOvers = await world.takeOvers()
   const [median, p99] = [figureAt(takeOvers, 0.5), figureAt(takeOvers, 0.99)]
   console.info(
     `${KILLS} kills with ${inFlight} renewals in flight, ${world.provider.log.length} requests, ${dead} dead; ` +
       `${takeOvers.length} take-overs, ${median.toFixed(1)} s after the claim in the median, ${p99.toFixed(1)} s at p99`,
   )
+  return { inFlight, takeOverSeconds: p99 }
+}
+
+/** What a long run is for, besides the tokens. */
+function expectEnough({ inFlight, takeOverSeconds }: Report, leaseSeconds: number): void {
   if (!IS_LONG) return
   expect(inFlight).toBeGreaterThanOrEqual(1.5 * KILLS)
-  expect(p99).toBeLessThanOrEqual(leaseSeconds + MOST_TAKE_OVER_SECONDS)
+  expect(takeOverSeconds).toBeLessThanOrEqual(leaseSeconds + MOST_TAKE_OVER_SECONDS)
 }
 
 const LATE = { beforeCommitMs: upTo(300), afterCommitMs: upTo(300) }
@@ -67,10 +72,11 @@ test(
     })
     const inFlight = await killReplicas(world)
     const dead = await world.settle()
+    const reported = await report(world, inFlight, dead.length)
     expect(dead).toEqual([])
     expect(await world.outOfStep()).toEqual([])
     expect(await world.discrepancies()).toEqual([])
-    await report(world, 2, inFlight, dead.length)
+    expectEnough(reported, 2)
   },
   TIMEOUT_MS,
 )
@@ -89,6 +95,7 @@ test(
     })
     const inFlight = await killReplicas(world)
     const dead = await world.settle()
+    const reported = await report(world, inFlight, dead.length)
     const unheard = await world.unheard()
     for (const { family, detail } of dead) {
       expect(unheard).toContain(family)
@@ -96,7 +103,7 @@ test(
     }
     expect(await world.outOfStep()).toEqual([])
     expect(await world.discrepancies()).toEqual([])
-    await report(world, 9, inFlight, dead.length)
+    expectEnough(reported, 9)
   },
   TIMEOUT_MS,
 )

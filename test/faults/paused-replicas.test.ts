@@ -1,38 +1,83 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { FaultWorld } from '../support/fault-world.ts'
 import { openFaultWorld, upTo } from '../support/fault-world.ts'
 
 const PAUSES = Number(process.env['FAULT_PAUSES'] ?? 6)
-/** Of 2 s for a request: a lease of 9 s. */
-const ENTRY = { timeout: 2 }
-const LONGEST_MS = 4_000
+/** At the time limit that a rotating provider has by default, of 45 s, and its lease of 95 s. */
+const LONG_PAUSES = Number(process.env['FAULT_LONG_PAUSES'] ?? 0)
+const IN_FLIGHT_AT_A_LONG_PAUSE = 40
+
+interface Pauses {
+  count: number
+  leastInFlight: number
+  /** From the start of one to its end, and from there to the next. */
+  lastingMs: () => number
+  apartMs: () => number
+}
+
+/** Each replica stands still time and again; resolves with the renewals that were in flight in them. */
+async function pauseReplicas(world: FaultWorld, pauses: Pauses): Promise<number> {
+  let [left, inFlight] = [pauses.count, 0]
+  const pauseTimeAndAgain = async ({ pid }: { pid: number }) => {
+    for (; left > 0; left -= 1) {
+      await world.untilInFlight(pid, pauses.leastInFlight)
+      process.kill(pid, 'SIGSTOP')
+      inFlight += await world.inFlight(pid)
+      await pause(pauses.lastingMs())
+      process.kill(pid, 'SIGCONT')
+      await pause(pauses.apartMs())
+    }
+  }
+  await Promise.all(world.fleet.replicas.map((replica) => pauseTimeAndAgain(replica.process)))
+  return inFlight
+}
+
+async function expectNothingLost(world: FaultWorld): Promise<void> {
+  expect(await world.settle()).toEqual([])
+  expect(await world.outOfStep()).toEqual([])
+  expect(await world.discrepancies()).toEqual([])
+}
 
 test(
   'replicas that are paused for up to a lease less 5 s lose no token of a strict provider',
   async () => {
     const world = await openFaultWorld({
-      tokens: 80,
+      tokens: 160,
       replicas: 3,
+      renewalsASecond: 20,
       policy: { beforeCommitMs: upTo(500), afterCommitMs: upTo(500) },
-      entry: ENTRY,
+      entry: { timeout: 2 },
     })
-    let [left, inFlight] = [PAUSES, 0]
-    const pauseTimeAndAgain = async ({ pid }: { pid: number }) => {
-      for (; left > 0; left -= 1) {
-        process.kill(pid, 'SIGSTOP')
-        inFlight += await world.inFlight(pid)
-        await pause(Math.random() * LONGEST_MS)
-        process.kill(pid, 'SIGCONT')
-        await pause(Math.random() * 500)
-      }
-    }
-    await Promise.all(world.fleet.replicas.map((replica) => pauseTimeAndAgain(replica.process)))
-    expect(await world.settle()).toEqual([])
-    expect(await world.outOfStep()).toEqual([])
-    expect(await world.discrepancies()).toEqual([])
+    // A lease of 9 s.
+    const lasting = { lastingMs: upTo(4_000), apartMs: upTo(500) }
+    const inFlight = await pauseReplicas(world, { count: PAUSES, leastInFlight: 1, ...lasting })
+    await expectNothingLost(world)
     console.info(
       `${PAUSES} pauses with ${inFlight} renewals in flight, ${world.provider.log.length} requests`,
     )
   },
   300_000 + PAUSES * 5_000,
+)
+
+test.runIf(LONG_PAUSES > 0)(
+  'nor do replicas that are paused for longer than the time limit, at the limits of every rotating provider',
+  async () => {
+    const world = await openFaultWorld({
+      tokens: 600,
+      replicas: 3,
+      renewalsASecond: 60,
+      policy: { beforeCommitMs: upTo(3_000), afterCommitMs: upTo(3_000) },
+      entry: {},
+      env: { TOKEN_VAULT_REFRESH_CONCURRENCY: '200' },
+    })
+    const lasting = { lastingMs: () => 46_000 + Math.random() * 44_000, apartMs: upTo(2_000) }
+    const least = { leastInFlight: IN_FLIGHT_AT_A_LONG_PAUSE }
+    const inFlight = await pauseReplicas(world, { count: LONG_PAUSES, ...least, ...lasting })
+    await expectNothingLost(world)
+    console.info(
+      `${LONG_PAUSES} pauses of 46 to 90 s with ${inFlight} renewals in flight, ${world.provider.log.length} requests`,
+    )
+  },
+  600_000 + LONG_PAUSES * 95_000,
 )
