@@ -12,8 +12,8 @@ const HEAD_START_MS = 12_000
  * each other nevertheless.
  */
 const START_MS = 1_500
-/** The refresher looks every half second, or as soon as the storage has answered. */
-const MOST_UNSEEN_MS = 5_000
+/** The refresher looks every half second, or as soon as a busy storage has answered: that took it up to 8 s. */
+const MOST_UNSEEN_MS = 10_000
 
 export interface HeadStart {
   /** Notes when the storage fails. */
