@@ -29,9 +29,11 @@ export interface VaultSettings {
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+/** As in the Dockerfile, and in the script `start`. */
+const HEAP = ['--max-semi-space-size=16', '--max-old-space-size=512']
 const PROGRAMS = {
-  build: ['--disable-sigusr1', join(ROOT, 'dist/cli.js')],
-  sources: [join(ROOT, 'src/cli.ts')],
+  build: ['--disable-sigusr1', ...HEAP, join(ROOT, 'dist/cli.js')],
+  sources: [...HEAP, join(ROOT, 'src/cli.ts')],
 }
 const READY_WITHIN_MS = 60_000
 const POLL_MS = 5
