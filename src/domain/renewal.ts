@@ -15,6 +15,8 @@ export interface RenewalTerms {
   provider: string
   /** How long a claim holds unless its owner, who lives, extends it. */
   leaseSeconds: number
+  /** For so long after a claim the provider takes its refresh token again, whatever came of the claim. */
+  replaySeconds: number
   minIntervalSeconds: number
   limit: { count: number; windowSeconds: number } | null
 }
@@ -56,6 +58,7 @@ export function renewalTerms(provider: Provider): RenewalTerms {
   return {
     provider: provider.name,
     leaseSeconds: leaseSecondsOf(provider),
+    replaySeconds: Math.max(0, graceOf(provider) - leaseSecondsOf(provider)),
     minIntervalSeconds: provider.minIntervalSeconds,
     limit: provider.limit,
   }
@@ -72,10 +75,12 @@ export function fullLeaseSeconds({ timeoutSeconds }: Provider): number {
  */
 function leaseSecondsOf(provider: Provider): number {
   const full = fullLeaseSeconds(provider)
-  const grace = provider.rotates === 'always' ? provider.reuseGraceSeconds : 0
+  const grace = graceOf(provider)
   if (grace < FEWEST_LEASES_IN_GRACE * SHORTEST_LEASE_SECONDS) return full
   return Math.min(full, Math.max(SHORTEST_LEASE_SECONDS, grace / LEASES_IN_GRACE))
 }
+
+const graceOf = ({ rotates, reuseGraceSeconds }: Provider) => (rotates === 'always' ? reuseGraceSeconds : 0)
 
 /**
  * The gate: how long after the claim the request may still be sent. What is sent under a full lease has arrived when

@@ -51,7 +51,7 @@ export interface DueTerms extends RenewalTerms {
 export interface ClaimOptions {
   /** Ignores a retry that waits, and the pause of a client. */
   forced: boolean
-  /** Without it a lease that has run out holds all the same: its owner may be about to settle. */
+  /** Without it a lease that has run out holds all the same, unless a replay is forgiven: its owner may be about to settle. */
   takeOver: boolean
 }
 

@@ -14,11 +14,13 @@ type ClaimedRow = TokenRow & { now: Date; leaseSeconds: number }
 
 /**
  * The provider's terms say that the token may be renewed now. Each line is one of them. A lease that is still there
- * has run out, by the second line: its owner was cut off, and what it sent is replayed without regard to the floor.
+ * has run out, by the second line: its owner was cut off, and what it sent is replayed without regard to the floor, and
+ * to an owner with an answer in hand while the provider forgives the replay: its grace is shorter than that would take.
  */
 const claimable = (takeOver: boolean) => sql`
       refresh_token is not null and client_id is not null and status <> 'reauth_required'
-      and (lease_until is null or (${takeOver} and lease_until <= now()))
+      and (lease_until is null or (lease_until <= now()
+        and (${takeOver} or claimed_at > now() - replay_within * interval '1 second')))
       and (limit_count is null or cardinality(renewals) < limit_count
         or renewals[cardinality(renewals) - limit_count + 1] <= now() - limit_window * interval '1 second')
       and (access_token is null or expires_at <= now() or refreshed_at is null
@@ -75,9 +77,9 @@ async function claimWhere(
   const { rows } = await sql<ClaimedRow>`
     with terms as (
       select * from unnest(${column((term) => term.provider)}::text[], ${column((term) => term.places)}::int[],
-        ${column((term) => term.leaseSeconds)}::float8[], ${column((term) => term.minIntervalSeconds)}::float8[],
+        ${column((term) => term.leaseSeconds)}::float8[], ${column((term) => term.replaySeconds)}::float8[], ${column((term) => term.minIntervalSeconds)}::float8[],
         ${column((term) => term.limit?.count ?? null)}::int[], ${column((term) => term.limit?.windowSeconds ?? null)}::float8[]
-      ) as terms (of_provider, places, lease_seconds, min_interval, limit_count, limit_window)
+      ) as terms (of_provider, places, lease_seconds, replay_within, min_interval, limit_count, limit_window)
     ), claimable as (
       select found.*, now() + lease_seconds * interval '1 second' as until, lease_seconds, limit_count
       from terms cross join lateral (

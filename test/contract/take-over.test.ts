@@ -76,6 +76,19 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       expect(await claimDue()).toEqual([id])
     })
 
+    test('is not left to its owner while the provider takes its refresh token again', async () => {
+      const GRACIOUS = { ...OTHER, reuseGraceSeconds: 10 }
+      const { leaseSeconds, replaySeconds } = renewalTerms(GRACIOUS)
+      const { id } = await the.replica.save(EXPIRED)
+      const options = { limit: 10, busy: [], takeOver: false }
+      const claim = async () => (await the.replica.store.claimDue([dueTerms(GRACIOUS)], options)).length
+      expect(await claim()).toBe(1)
+      await the.storage.age(id, leaseSeconds + 0.5)
+      expect(await claim()).toBe(1)
+      await the.storage.age(id, replaySeconds + 0.5)
+      expect(await claim()).toBe(0)
+    })
+
     test('of a token that was not due is found by the refresher as soon as the lease has run out', async () => {
       const { id } = await the.replica.save(LIVING)
       const claim = await the.replica.claim(id, true, OTHER)

@@ -64,9 +64,9 @@ test(
   'kill -9 loses no token of a provider that lets a refresh token be used again for 10 s',
   async () => {
     const world = await openFaultWorld({
-      tokens: 320,
+      tokens: 160,
       replicas: REPLICAS,
-      renewalsASecond: 40,
+      renewalsASecond: 20,
       policy: { ...LATE, graceSeconds: 10 },
       entry: { reuse_grace: 10 },
     })
@@ -89,7 +89,7 @@ test(
     const world = await openFaultWorld({
       tokens,
       replicas: REPLICAS,
-      renewalsASecond: 40,
+      renewalsASecond: 20,
       policy: LATE,
       entry: { timeout: 2 },
     })

@@ -61,10 +61,11 @@ const byDueAt = <Item>(items: Item[], tokenOf: (item: Item) => Token) =>
       (tokenOf(one).refreshDueAt?.getTime() ?? 0) - (tokenOf(other).refreshDueAt?.getTime() ?? 0),
   )
 
-function isClaimable({ token }: Row, terms: RenewalTerms, takeOver: boolean, now: Date): boolean {
+function isClaimable({ token, claimedAt }: Row, terms: RenewalTerms, takeOver: boolean, now: Date): boolean {
   if (token.refreshToken === null || token.clientId === null || token.status === 'reauth_required')
     return false
-  if (token.leaseUntil !== null && !(takeOver && token.leaseUntil <= now)) return false
+  const isForgiven = claimedAt !== null && later(claimedAt, terms.replaySeconds) > now
+  if (token.leaseUntil !== null && !((takeOver || isForgiven) && token.leaseUntil <= now)) return false
   return isWithinLimit(token, terms, now) && isAboveFloor(token, terms, now)
 }
 
