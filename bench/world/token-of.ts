@@ -1,3 +1,4 @@
+import { emptyToken } from '../../src/domain/merge.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import type { Token } from '../../src/domain/token.ts'
 import {
@@ -21,33 +22,18 @@ const EXPIRES_AT = new Date(SAVED_AT.getTime() + LIFETIME_SECONDS * 1000)
 /** The token of an index, as a save would have made it. */
 export function tokenOf(index: number, isUsed: boolean): Token {
   return {
-    namespaceId: namespaceIdOf(namespaceOf(index)),
-    id: tokenIdOf(index),
-    provider: PROVIDER,
+    ...emptyToken(namespaceIdOf(namespaceOf(index)), tokenIdOf(index), PROVIDER, SAVED_AT),
     userName: userNameOf(index),
     clientId: CLIENT_ID,
     clientSecret: new Secret(CLIENT_SECRET),
     refreshToken: new Secret(refreshTokenOf(index)),
-    grantToken: null,
     accessToken: new Secret(accessTokenOf(index)),
     tokenType: 'Bearer',
     scope: SCOPE,
-    redirectUrl: null,
     apiDomain: API_DOMAIN,
     expiresAt: EXPIRES_AT,
     lifetimeSeconds: LIFETIME_SECONDS,
-    status: 'active',
-    lastError: null,
     refreshDueAt: EXPIRES_AT,
-    retryAt: null,
-    leaseUntil: null,
-    lostAt: null,
-    fence: 0,
-    renewals: [],
-    version: 1,
-    createdAt: SAVED_AT,
-    updatedAt: SAVED_AT,
-    refreshedAt: null,
     lastUsedAt: isUsed ? SAVED_AT : null,
   }
 }

@@ -97,7 +97,7 @@ async function readTail(handle: FileHandle, stats: Stats): Promise<Tail> {
 export const STANDARD_OUTPUT = 1
 export const STANDARD_ERROR = 2
 /** Up to this a pipe takes all or nothing, so that no line of the log gets into the middle of one of ours. */
-const PIPE_BUF = 4_096
+export const PIPE_BUF = 4_096
 const FULL_PIPE_RETRY_MS = 5
 const FULL_PIPE_MOST_MS = 5_000
 

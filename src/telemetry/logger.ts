@@ -1,6 +1,7 @@
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
 import { UnreadableError } from '../domain/keyring.ts'
+import { PIPE_BUF } from './audit-sink.ts'
 
 /**
  * The service's log, JSON lines on standard output. Objects are logged by an allow-list of fields; of an error only
@@ -17,8 +18,6 @@ export function createLogger(level: string, destination: DestinationStream = sta
   return pino(options, destination)
 }
 
-/** Up to this a pipe takes all or nothing, so that no line gets into the middle of another writer's. */
-const PIPE_BUF = 4_096
 /** Lines that a reader who has stopped reading may leave behind; later ones are dropped. */
 const MOST_UNWRITTEN_BYTES = 16 * 1024 * 1024
 

@@ -25,7 +25,6 @@ const GATHER_MS = 1
 
 export function createRefresher({ renewals, places, clock, observer }: RefresherOptions): Refresher {
   const stopping = new AbortController()
-
   const { signal } = stopping
 
   const look = async (): Promise<void> => {
