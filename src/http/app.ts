@@ -65,6 +65,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   tellAnswers(app, options.observer)
   parseJsonOnly(app)
   refuseMalformedQuery(app)
+  refuseOtherMethods(app)
   refuseUnwantedBodies(app)
   authenticateCallers(app, options.authenticator, createFailureDelay(options.clock))
   auditAnswers(app, { ...options, trail: options.audit })
@@ -78,7 +79,6 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(keyRoutes, { prefix: '/v1', apiKeys: options.apiKeys })
   await app.register(serviceRoutes, { ready: options.ready })
   if (options.metrics !== null) await app.register(metricsRoute, { metrics: options.metrics })
-  refuseOtherMethods(app)
   return app
 }
 
@@ -106,8 +106,7 @@ function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
       },
       'answered',
     )
-    const isKnown = !request.is404 && routeOptions.config.refusesMethod !== true
-    observer.answered({ method: isKnown ? method : null, route, code, ms })
+    observer.answered({ method: request.is404 ? null : method, route, code, ms })
     done()
   })
 }
