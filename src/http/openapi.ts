@@ -1,7 +1,18 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifySchema } from 'fastify'
+import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
 import type { Scope } from '../domain/caller.ts'
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /**
+     * Statuses that are answered with a problem document. They are not in `response`: Fastify would make a serialiser
+     * for each, and a problem is sent as the text it is.
+     */
+    problems?: readonly number[]
+  }
+}
 
 const DESCRIPTION = `Keeps OAuth tokens, encrypted, and renews every access token before it expires.
 
@@ -18,7 +29,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
         securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'tv_<id>_<secret>' } },
       },
     },
-    transform: ({ schema, url, route }) => ({ url, schema: withSecurity(schema, route.config?.scope) }),
+    transform: ({ schema, url, route }) => ({ url, schema: described(schema, route.config?.scope) }),
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -30,7 +41,17 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
   })
 }
 
-/** The scope of the route's table, as the security that OpenAPI asks for. */
-function withSecurity(schema: FastifySchema | undefined, scope: Scope | 'public' | undefined): FastifySchema {
-  return { ...schema, security: scope === 'public' || scope === undefined ? [] : [{ apiKey: [scope] }] }
+/** What every route that needs a key can answer. */
+const ALWAYS = [401, 403, 429, 500, 503]
+const PROBLEM = { description: 'Problem', content: { [PROBLEM_TYPE]: { schema: Problem } } }
+
+/** With the scope of the route's table, as the security that OpenAPI asks for, and with its problems. */
+function described({ problems = [], ...schema }: FastifySchema = {}, scope: Scope | 'public' = 'public') {
+  const isPublic = scope === 'public'
+  const statuses = isPublic ? problems : [...problems, ...ALWAYS]
+  return {
+    ...schema,
+    response: { ...(schema.response ?? {}), ...Object.fromEntries(statuses.map((status) => [status, PROBLEM])) },
+    security: isPublic ? [] : [{ apiKey: [scope] }],
+  }
 }

@@ -2,7 +2,6 @@ import { Type } from 'typebox'
 import { IdParameter, IfMatch } from '../contract/common.ts'
 import { EventPage, EventsQuery } from '../contract/events.ts'
 import { KeyBody, KeyList, NewKey } from '../contract/keys.ts'
-import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
 import {
   AccessToken,
   DeleteQuery,
@@ -17,17 +16,12 @@ import {
   TokenPage,
 } from '../contract/tokens.ts'
 
-/** What every route that needs a key can answer. */
-const ALWAYS = [401, 403, 429, 500, 503]
+// The `problems` of an operation are those it can be answered with beside those of every route.
+
 /** What a body can be answered with. */
 const BODY = [400, 413, 415]
 /** What a wish for a fresh access token can be answered with. */
 const FRESH = [404, 409, 502]
-
-function problems(...statuses: number[]) {
-  const documented = Type.Unsafe({ description: 'Problem', content: { [PROBLEM_TYPE]: { schema: Problem } } })
-  return Object.fromEntries([...statuses, ...ALWAYS].map((status) => [status, documented]))
-}
 
 const tokens = { tags: ['tokens'], querystring: NoQuery }
 const accessTokens = { tags: ['access tokens'], querystring: NoQuery }
@@ -37,7 +31,8 @@ export const findToken = {
   operationId: 'findToken',
   summary: 'Find a token by a partial token',
   body: FindBody,
-  response: { 200: Token, ...problems(...BODY, ...FRESH) },
+  response: { 200: Token },
+  problems: [...BODY, ...FRESH],
 }
 
 export const getToken = {
@@ -46,7 +41,8 @@ export const getToken = {
   summary: 'Get a token by its id',
   params: IdParameter,
   querystring: MinTtlQuery,
-  response: { 200: Token, ...problems(400, ...FRESH) },
+  response: { 200: Token },
+  problems: [400, ...FRESH],
 }
 
 export const saveToken = {
@@ -55,7 +51,8 @@ export const saveToken = {
   summary: 'Save a token: update the one that it matches, or make a new one',
   headers: IfMatch,
   body: SaveBody,
-  response: { 200: Token, 201: Token, ...problems(...BODY, 409, 412, 422) },
+  response: { 200: Token, 201: Token },
+  problems: [...BODY, 409, 412, 422],
 }
 
 export const deleteToken = {
@@ -64,7 +61,8 @@ export const deleteToken = {
   summary: 'Delete a token',
   params: IdParameter,
   headers: IfMatch,
-  response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404, 412) },
+  response: { 204: Type.Null({ description: 'Deleted' }) },
+  problems: [400, 404, 412],
 }
 
 export const listTokens = {
@@ -72,7 +70,8 @@ export const listTokens = {
   operationId: 'listTokens',
   summary: 'List tokens, page by page',
   querystring: ListQuery,
-  response: { 200: TokenPage, ...problems(400) },
+  response: { 200: TokenPage },
+  problems: [400],
 }
 
 export const deleteTokens = {
@@ -80,7 +79,8 @@ export const deleteTokens = {
   operationId: 'deleteTokens',
   summary: 'Delete all tokens that a filter passes, or none',
   querystring: DeleteQuery,
-  response: { 200: Deleted, ...problems(400) },
+  response: { 200: Deleted },
+  problems: [400],
 }
 
 export const refreshToken = {
@@ -88,7 +88,8 @@ export const refreshToken = {
   operationId: 'refreshToken',
   summary: 'Renew the access token now',
   params: IdParameter,
-  response: { 200: Token, ...problems(400, ...FRESH) },
+  response: { 200: Token },
+  problems: [400, ...FRESH],
 }
 
 export const exchangeCode = {
@@ -96,7 +97,8 @@ export const exchangeCode = {
   operationId: 'exchangeCode',
   summary: 'Trade an authorization code at the provider, once, and save the result',
   body: ExchangeBody,
-  response: { 200: Token, 201: Token, ...problems(...BODY, 409, 422, 502) },
+  response: { 200: Token, 201: Token },
+  problems: [...BODY, 409, 422, 502],
 }
 
 export const revokeToken = {
@@ -105,7 +107,8 @@ export const revokeToken = {
   summary: 'Revoke a token at the provider, then delete it',
   params: IdParameter,
   headers: IfMatch,
-  response: { 204: Type.Null({ description: 'Revoked and deleted' }), ...problems(400, 404, 412, 502) },
+  response: { 204: Type.Null({ description: 'Revoked and deleted' }) },
+  problems: [400, 404, 412, 502],
 }
 
 export const getAccessToken = {
@@ -114,7 +117,8 @@ export const getAccessToken = {
   summary: 'A fresh access token, by the id of the token',
   params: IdParameter,
   querystring: MinTtlQuery,
-  response: { 200: AccessToken, ...problems(400, ...FRESH) },
+  response: { 200: AccessToken },
+  problems: [400, ...FRESH],
 }
 
 export const findAccessToken = {
@@ -122,7 +126,8 @@ export const findAccessToken = {
   operationId: 'findAccessToken',
   summary: 'A fresh access token, by a partial token',
   body: FindBody,
-  response: { 200: AccessToken, ...problems(...BODY, ...FRESH) },
+  response: { 200: AccessToken },
+  problems: [...BODY, ...FRESH],
 }
 
 const events = { tags: ['events'] }
@@ -133,7 +138,8 @@ export const listTokenEvents = {
   summary: 'What happened to a token, newest first, also after it was deleted',
   params: IdParameter,
   querystring: EventsQuery,
-  response: { 200: EventPage, ...problems(400, 404) },
+  response: { 200: EventPage },
+  problems: [400, 404],
 }
 
 export const listEvents = {
@@ -141,7 +147,8 @@ export const listEvents = {
   operationId: 'listEvents',
   summary: 'What happened in the namespace, newest first; to its keys only for those with admin',
   querystring: EventsQuery,
-  response: { 200: EventPage, ...problems(400) },
+  response: { 200: EventPage },
+  problems: [400],
 }
 
 const keys = { tags: ['keys'], querystring: NoQuery }
@@ -151,14 +158,16 @@ export const createKey = {
   operationId: 'createKey',
   summary: 'Make an API key',
   body: KeyBody,
-  response: { 201: NewKey, ...problems(...BODY) },
+  response: { 201: NewKey },
+  problems: BODY,
 }
 
 export const listKeys = {
   ...keys,
   operationId: 'listKeys',
   summary: 'List the API keys of the namespace',
-  response: { 200: KeyList, ...problems(400) },
+  response: { 200: KeyList },
+  problems: [400],
 }
 
 export const revokeKey = {
@@ -166,7 +175,8 @@ export const revokeKey = {
   operationId: 'revokeKey',
   summary: 'Revoke an API key, on every replica within 5 seconds',
   params: IdParameter,
-  response: { 204: Type.Null({ description: 'Revoked' }), ...problems(400, 404) },
+  response: { 204: Type.Null({ description: 'Revoked' }) },
+  problems: [400, 404],
 }
 
 const service = { tags: ['service'] }
@@ -183,7 +193,8 @@ export const readyz = {
   ...service,
   operationId: 'readyz',
   summary: 'It can serve',
-  response: { 200: Healthy, 503: problems()['503'] },
+  response: { 200: Healthy },
+  problems: [503],
 }
 
 export const openapi = {
