@@ -1,8 +1,11 @@
-import type { TSchema } from 'typebox'
-import { Settings } from 'typebox/system'
-import { Errors, Pointer } from 'typebox/value'
+import type { ErrorObject } from 'ajv'
+import { Ajv } from 'ajv'
+import type { Static, TSchema } from 'typebox'
+import { FORMATS } from './provider-entry.ts'
 
 const VARIABLE = 'TOKEN_VAULT_PROVIDERS_FILE'
+/** Whoever mends a file wants to see all of its faults, each with the schema that it breaks. */
+const ajv = new Ajv({ allErrors: true, verbose: true, formats: FORMATS })
 
 /** What a schema of provider-entry.ts says of itself. */
 interface Described {
@@ -17,45 +20,33 @@ export function fault(pointer: string, wrong: string, example: unknown): string 
   return `${VARIABLE}: ${place} ${wrong}, for example ${JSON.stringify(example)}`
 }
 
+export function fits<Schema extends TSchema>(schema: Schema, value: unknown): value is Static<Schema> {
+  return ajv.validate(schema, value)
+}
+
 /** All that is wrong with a value by its schema, one line a place; `at` is the pointer to the value itself. */
 export function schemaFaults(schema: TSchema, value: unknown, at = ''): string[] {
   const faults = new Map<string, string>()
-  const tell = (pointer: string, wrong: string, { examples }: Described) => {
+  if (ajv.validate(schema, value)) return []
+  for (const error of ajv.errors ?? []) {
+    const [pointer, wrong, { examples }] = told(error)
     if (!faults.has(pointer)) faults.set(pointer, fault(at + pointer, wrong, examples?.[0]))
-  }
-  for (const error of allErrors(schema, value)) {
-    const { instancePath, schemaPath } = error
-    const node = nodeAt(schema, schemaPath.slice(1))
-    if (error.keyword === 'required') {
-      for (const name of error.params.requiredProperties) {
-        const field = node.properties?.[name] ?? {}
-        tell(`${instancePath}/${name}`, `is missing and must be ${field.description ?? 'given'}`, field)
-      }
-    } else if (error.keyword === 'boolean') {
-      const owner = nodeAt(schema, schemaPath.slice(1).replace(/\/additionalProperties$/, ''))
-      tell(
-        instancePath,
-        `is unknown: the fields here are ${Object.keys(owner.properties ?? {}).join(', ')}`,
-        owner,
-      )
-    } else if (error.keyword !== 'additionalProperties') {
-      tell(instancePath, `must be ${node.description ?? 'otherwise'}`, node)
-    }
   }
   return [...faults.values()]
 }
 
-/** TypeBox stops after 8 errors. Whoever mends a file wants to see them all. */
-function allErrors(schema: TSchema, value: unknown) {
-  const { maxErrors } = Settings.Get()
-  Settings.Set({ maxErrors: 1000 })
-  try {
-    return Errors(schema, value)
-  } finally {
-    Settings.Set({ maxErrors })
+/** Where, what, and the schema that has an example. */
+function told({ instancePath, keyword, params, parentSchema }: ErrorObject): [string, string, Described] {
+  const schema = (parentSchema ?? {}) as Described
+  const { description = 'otherwise', properties = {} } = schema
+  const { missingProperty: missing, additionalProperty: unknown } = params as Record<string, string>
+  if (keyword === 'required' && missing !== undefined) {
+    const field = properties[missing] ?? {}
+    return [`${instancePath}/${missing}`, `is missing and must be ${field.description ?? 'given'}`, field]
   }
-}
-
-function nodeAt(schema: TSchema, pointer: string): Described {
-  return (pointer === '' ? schema : Pointer.Get(schema, pointer)) as Described
+  if (keyword === 'additionalProperties' && unknown !== undefined) {
+    const wrong = `is unknown: the fields here are ${Object.keys(properties).join(', ')}`
+    return [`${instancePath}/${unknown.replaceAll('~', '~0').replaceAll('/', '~1')}`, wrong, schema]
+  }
+  return [instancePath, `must be ${description}`, schema]
 }

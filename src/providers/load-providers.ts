@@ -1,8 +1,7 @@
-import { Check } from 'typebox/value'
 import { StartupError } from '../domain/errors.ts'
 import { mayBeReached } from './address-policy.ts'
 import { CATALOGUE } from './catalogue.ts'
-import { fault, schemaFaults } from './file-faults.ts'
+import { fault, fits, schemaFaults } from './file-faults.ts'
 import type { DataCentreEntry } from './provider-entry.ts'
 import { ProviderEntry, ProvidersFile } from './provider-entry.ts'
 import type { ProviderSettings, Sites } from './provider-settings.ts'
@@ -42,13 +41,13 @@ export function loadProviders(
 }
 
 function readFile(json: unknown): { given: Given[]; faults: string[] } {
-  if (!Check(ProvidersFile, json)) throw new StartupError(...schemaFaults(ProvidersFile, json))
+  if (!fits(ProvidersFile, json)) throw new StartupError(...schemaFaults(ProvidersFile, json))
   const given: Given[] = []
   const faults: string[] = []
   const names = new Set<string>()
   for (const [index, entry] of json.providers.entries()) {
     const at = `/providers/${index}`
-    if (!Check(ProviderEntry, entry)) {
+    if (!fits(ProviderEntry, entry)) {
       faults.push(...schemaFaults(ProviderEntry, entry, at))
     } else if (names.has(entry.name)) {
       faults.push(

@@ -22,23 +22,22 @@ const Name = (example: string) =>
     examples: [example],
   })
 
+/** What a `format` below stands for. */
+export const FORMATS = { 'endpoint-url': isEndpointUrl, origin: isOrigin }
+
 const EndpointUrl = (example: string) =>
-  Type.Refine(
-    Type.String({
-      description: 'an https URL (http only to loopback) without credentials or fragment',
-      examples: [example],
-    }),
-    isEndpointUrl,
-  )
+  Type.String({
+    format: 'endpoint-url' satisfies keyof typeof FORMATS,
+    description: 'an https URL (http only to loopback) without credentials or fragment',
+    examples: [example],
+  })
 
 const Origin = (example: string) =>
-  Type.Refine(
-    Type.String({
-      description: 'an https origin (http only to loopback) without path or trailing slash',
-      examples: [example],
-    }),
-    isOrigin,
-  )
+  Type.String({
+    format: 'origin' satisfies keyof typeof FORMATS,
+    description: 'an https origin (http only to loopback) without path or trailing slash',
+    examples: [example],
+  })
 
 /** A site of a provider that has several: its tokens name it by their API domain. */
 export type DataCentreEntry = Static<typeof DataCentreEntry>
