@@ -9,9 +9,9 @@ RUN npm ci --omit=dev --workspaces=false --ignore-scripts
 
 FROM manifests AS build
 RUN npm ci --workspaces=false --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY rolldown.config.ts ./
 COPY src src
-RUN npx tsc -p tsconfig.build.json
+RUN npm run prepare
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { underLoad } from '../contenders.ts'
 import { usageOf } from '../processes/usage.ts'
 import type { CaseResult } from '../report/case-result.ts'
-import { atMost, short } from '../report/case-result.ts'
+import { atMost } from '../report/case-result.ts'
 import { byTurns, median, rowsOf } from '../rounds.ts'
 import type { World } from '../world/world.ts'
 
@@ -12,8 +12,7 @@ const LAG = 'nodejs_eventloop_lag_p99_seconds'
 
 /** What a replica takes of a machine: to start, while nobody asks, and under load. */
 export async function light(world: World): Promise<CaseResult> {
-  const fromBuild = await startTimes(world, 'build')
-  const fromSources = await startTimes(world, 'sources')
+  const readyMs = await startTimes(world)
   const vault = await world.startVault(world.database)
   await pause(IDLE_MS)
   const idleMb = usageOf(vault.pid).rssMb
@@ -38,19 +37,17 @@ export async function light(world: World): Promise<CaseResult> {
       atMost('memory under load', rssMb, 200, ' MB'),
       atMost('p99 of the delay of the event loop', median(lagsMs), 50, ' ms'),
       atMost('memory when idle', idleMb, 90, ' MB'),
-      atMost('from the start to ready', median(fromBuild), 1_000, ' ms'),
+      atMost('from the start to ready', median(readyMs), 1_000, ' ms'),
     ],
-    notes: [
-      `From the sources, as \`npm start\` does it, it is ready after ${short(median(fromSources))} ms.`,
-    ],
+    notes: [],
   }
 }
 
-async function startTimes(world: World, program: 'build' | 'sources'): Promise<number[]> {
+async function startTimes(world: World): Promise<number[]> {
   const starts = world.options.quick ? STARTS.quick : STARTS.thorough
   const times: number[] = []
   for (let start = 0; start < starts; start += 1) {
-    const vault = await world.startVault(world.database, { program })
+    const vault = await world.startVault(world.database)
     times.push(vault.readyMs)
     await vault.stop()
   }

@@ -24,17 +24,12 @@ export interface VaultSettings {
   providersFile: string
   /** For the log and the audit log. */
   folder: string
-  /** What runs: the build, as the image has it, or the sources, as `npm start` does. */
-  program?: keyof typeof PROGRAMS
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** As in the Dockerfile, and in the script `start`. */
 const HEAP = ['--max-semi-space-size=16', '--max-old-space-size=512']
-const PROGRAMS = {
-  build: ['--disable-sigusr1', ...HEAP, join(ROOT, 'dist/cli.js')],
-  sources: [...HEAP, join(ROOT, 'src/cli.ts')],
-}
+const PROGRAM = ['--disable-sigusr1', ...HEAP, join(ROOT, 'dist/cli.js')]
 const READY_WITHIN_MS = 60_000
 const POLL_MS = 5
 let started = 0
@@ -46,7 +41,7 @@ export async function startVault(settings: VaultSettings): Promise<Vault> {
   const logFile = join(settings.folder, `vault-${started}.log`)
   const log = openSync(logFile, 'a')
   const startedAt = performance.now()
-  const process_ = spawn(process.execPath, PROGRAMS[settings.program ?? 'build'], {
+  const process_ = spawn(process.execPath, PROGRAM, {
     env: environment(settings, port, join(settings.folder, `audit-${started}.log`)),
     stdio: ['ignore', log, log],
   })

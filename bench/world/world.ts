@@ -7,7 +7,7 @@ import type { Options } from '../options.ts'
 import { build } from '../processes/build.ts'
 import type { Child } from '../processes/child.ts'
 import { startChild } from '../processes/child.ts'
-import type { Vault, VaultSettings } from '../processes/vault.ts'
+import type { Vault } from '../processes/vault.ts'
 import { startVault } from '../processes/vault.ts'
 import type { Closings } from './closings.ts'
 import { createClosings } from './closings.ts'
@@ -34,7 +34,7 @@ export interface World {
   /** One more database on the same Postgres, with so many tokens that the hand-written service has not. */
   createDatabase(name: string, tokens: number): Promise<BenchDatabase>
   /** One more replica. */
-  startVault(database: BenchDatabase, how?: Pick<VaultSettings, 'program'>): Promise<Vault>
+  startVault(database: BenchDatabase): Promise<Vault>
   load(plan: LoadPlan): Promise<LoadResult>
   /** How the stand-in for a provider is to behave, and what it has answered so far. */
   provider(orders: { delayMs: number }): Promise<{ answered: number }>
@@ -74,8 +74,8 @@ async function open(options: Options, closings: Closings): Promise<World> {
     closings.add(() => database.close())
     return database
   }
-  const startReplica = async ({ url: databaseUrl }: BenchDatabase, how = {}) => {
-    const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder, ...how })
+  const startReplica = async ({ url: databaseUrl }: BenchDatabase) => {
+    const vault = await startVault({ databaseUrl, masterKeys, providersFile, folder })
     closings.add(() => vault.stop())
     return vault
   }

@@ -1,13 +1,14 @@
 import { readFile, readdir } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { findPackageJSON } from 'node:module'
+import { dirname, join } from 'node:path'
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { Migrator } from 'kysely/migration'
 import { StartupError } from '../domain/errors.ts'
 import type { Db } from './database.ts'
 
-/** Beside src/ as well as beside dist/. */
-const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url))
+/** Beside the manifest, wherever this module stands in a build. */
+const FOLDER = join(dirname(findPackageJSON(import.meta.url) ?? ''), 'migrations')
 
 /** Brings the schema up to date, forward only; resolves with the names of the migrations that it ran. */
 export async function migrate(db: Db): Promise<string[]> {
@@ -65,7 +66,7 @@ async function getMigrations(): Promise<Record<string, Migration>> {
       name,
       {
         async up(db: Db) {
-          await sql.raw(await readFile(`${FOLDER}${name}.sql`, 'utf8')).execute(db)
+          await sql.raw(await readFile(join(FOLDER, `${name}.sql`), 'utf8')).execute(db)
         },
       },
     ]),
