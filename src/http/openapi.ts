@@ -51,7 +51,10 @@ function described({ problems = [], ...schema }: FastifySchema = {}, scope: Scop
   const statuses = isPublic ? problems : [...problems, ...ALWAYS]
   return {
     ...schema,
-    response: { ...(schema.response ?? {}), ...Object.fromEntries(statuses.map((status) => [status, PROBLEM])) },
+    response: {
+      ...(schema.response ?? {}),
+      ...Object.fromEntries(statuses.map((status) => [status, PROBLEM])),
+    },
     security: isPublic ? [] : [{ apiKey: [scope] }],
   }
 }
