@@ -18,7 +18,7 @@ const TOUCH = `/* touch_tokens */
 /** Nobody waits for it: what is read within this time is noted together. */
 const GATHER_MS = 100
 
-/** Notes the use of tokens, many in a statement: each for itself would cost more than the find that it is of. */
+/** Notes the use of tokens, many in a statement, and of a crowd's token once: it would cost more than the find it is of. */
 export function createTouch(db: Db): (token: TokenRef) => Promise<void> {
   const touch = createBatch({
     isCommon: () => true,
@@ -26,10 +26,16 @@ export function createTouch(db: Db): (token: TokenRef) => Promise<void> {
     async run(tokens: readonly TokenRef[]) {
       const namespaces = tokens.map(({ namespaceId }) => namespaceId)
       await runPrepared(db, TOUCH, [namespaces, tokens.map(({ id }) => id)])
-      return tokens.map(() => null)
+      return tokens.map(() => undefined)
     },
   })
-  return async (token) => {
-    await touch(token)
+  const noting = new Map<string, Promise<void>>()
+  return (token) => {
+    const key = `${token.namespaceId}/${token.id}`
+    const running = noting.get(key)
+    if (running !== undefined) return running
+    const started = touch(token).finally(() => noting.delete(key))
+    noting.set(key, started)
+    return started
   }
 }

@@ -78,3 +78,16 @@ test('saves that come at once make one transaction, and one of them that is refu
   for (const id of users.slice(0, 5)) expect((await replica.read(id)).scope).toBe('changed')
   for (const id of users.slice(5)) expect((await replica.read(id)).scope).toBe(null)
 })
+
+test('the use of tokens by a crowd is noted in one statement, each token once', async () => {
+  const replica = await storage.replica()
+  const ids = ['used', 'used-too']
+  for (const id of ids) await replica.save({ id, accessToken: id })
+  const refs = Array.from({ length: 300 }, (_, index) => ({
+    namespaceId: storage.namespaceId,
+    id: ids[index % 2] ?? '',
+  }))
+  const sent = await queries.during(() => Promise.all(refs.map((ref) => replica.store.touch(ref))))
+  expect(sent.map(({ values }) => values)).toEqual([[refs.slice(0, 2).map((ref) => ref.namespaceId), ids]])
+  for (const id of ids) expect((await replica.read(id)).lastUsedAt).not.toBeNull()
+})
