@@ -13,6 +13,8 @@ const REPLICAS = Number(process.env['CROWD_REPLICAS'] ?? 4)
 /** At each replica. */
 const CALLERS = Number(process.env['CROWD_CALLERS'] ?? 100)
 const WARM_UP_ROUNDS = 10
+/** Each for a token of its own. */
+const ROUNDS = Number(process.env['CROWD_ROUNDS'] ?? 1)
 /** All have asked before the provider answers. */
 const PROVIDER_MS = Number(process.env['CROWD_PROVIDER_MS'] ?? 1500)
 
@@ -64,7 +66,6 @@ test(
       expect((await fleet.call('POST', '/v1/tokens', token)).status).toBe(201)
     }
     await save('living', 3600)
-    await save('expired', 0)
     const callers = await Promise.all(
       fleet.replicas.flatMap(({ settings }) => Array.from({ length: CALLERS }, () => openCaller(settings))),
     )
@@ -72,17 +73,21 @@ test(
       Promise.all(callers.map((caller) => caller.ask(`/v1/tokens/${id}/access-token`)))
     // A service that has run for a while has compiled its code.
     for (let round = 0; round < WARM_UP_ROUNDS; round += 1) await ask('living')
-    const answers = await ask('expired')
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      await save(`expired-${round}`, 0)
+      const answers = await ask(`expired-${round}`)
+      const [presented, ...more] = provider.log.splice(0)
+      expect(more).toEqual([])
+      const told = new Set(answers.map(({ text }) => toldIn(text)))
+      expect(told.size).toBe(1)
+      expect([...told][0]).toMatch(/^200 access-/)
+      const answeredMs = (presented?.atMs ?? 0) + PROVIDER_MS
+      const added = answers.map(({ atMs }) => atMs - answeredMs)
+      console.info(
+        `${REPLICAS} replicas, ${CALLERS} callers at each: over the provider's ${PROVIDER_MS} ms they waited ${partOf(added, 0.5)} ms in the median, ${partOf(added, 0.99)} ms at p99`,
+      )
+    }
     for (const caller of callers) caller.close()
-    expect(provider.log).toHaveLength(1)
-    const told = new Set(answers.map(({ text }) => toldIn(text)))
-    expect(told.size).toBe(1)
-    expect([...told][0]).toMatch(/^200 access-1-/)
-    const answeredMs = (provider.log[0]?.atMs ?? 0) + PROVIDER_MS
-    const added = answers.map(({ atMs }) => atMs - answeredMs)
-    console.info(
-      `${REPLICAS} replicas, ${CALLERS} callers at each: over the provider's ${PROVIDER_MS} ms they waited ${partOf(added, 0.5)} ms in the median, ${partOf(added, 0.99)} ms at p99`,
-    )
   },
-  120_000 + REPLICAS * CALLERS * 50,
+  120_000 + REPLICAS * CALLERS * 50 + ROUNDS * 10_000,
 )
