@@ -31,6 +31,25 @@ test('an answer in hand is stored in the end, whatever the storage says meanwhil
   expect(told).toEqual(errors)
 })
 
+test('it is tried again at once, and then less and less often', async () => {
+  const slept: number[] = []
+  const clock: Clock = {
+    monotonicMs: () => 0,
+    sleep(ms) {
+      slept.push(ms)
+      return Promise.resolve()
+    },
+  }
+  const away = Array.from({ length: 6 }, () => AWAY)
+  await untilStored(
+    clock,
+    () => 0.5,
+    failing(...away),
+    () => undefined,
+  )
+  expect(slept).toEqual([75, 150, 300, 600, 750, 750])
+})
+
 test('an answer that the vault itself refuses to store is not tried again', async () => {
   const stored = untilStored(clockAt(), Math.random, failing(CONFLICT), () => undefined)
   await expect(stored).rejects.toBe(CONFLICT)
