@@ -24,7 +24,8 @@ async function killReplicas(world: FaultWorld): Promise<number> {
       kills += 1
       const [victim] = up.splice(Math.floor(Math.random() * up.length), 1)
       if (victim === undefined) throw new Error('no replica is up')
-      inFlight += await world.untilInFlight(victim.process.pid, LEAST_IN_FLIGHT)
+      const cutOff = await world.untilInFlight(victim.process.pid, LEAST_IN_FLIGHT)
+      inFlight += cutOff
       await world.fleet.crash(victim)
       up.push(victim)
       if (kills % 50 === 0) console.info(`${kills} kills with ${inFlight} renewals in flight`)

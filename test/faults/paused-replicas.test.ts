@@ -16,25 +16,34 @@ interface Pauses {
   apartMs: () => number
 }
 
-/** Each replica stands still time and again; resolves with the renewals that were in flight in them. */
-async function pauseReplicas(world: FaultWorld, pauses: Pauses): Promise<number> {
-  let [left, inFlight] = [pauses.count, 0]
+/** Renewals that were in flight, and how long a pause was at most: longer than it should, where the machine stood still. */
+interface Paused {
+  inFlight: number
+  longestMs: number
+}
+
+/** Each replica stands still time and again. */
+async function pauseReplicas(world: FaultWorld, pauses: Pauses): Promise<Paused> {
+  let [left, inFlight, longestMs] = [pauses.count, 0, 0]
   const pauseTimeAndAgain = async ({ pid }: { pid: number }) => {
     for (; left > 0; left -= 1) {
       await world.untilInFlight(pid, pauses.leastInFlight)
+      const startedMs = Date.now()
       process.kill(pid, 'SIGSTOP')
-      inFlight += await world.inFlight(pid)
+      const cutOff = await world.inFlight(pid)
+      inFlight += cutOff
       await pause(pauses.lastingMs())
       process.kill(pid, 'SIGCONT')
+      longestMs = Math.max(longestMs, Date.now() - startedMs)
       await pause(pauses.apartMs())
     }
   }
   await Promise.all(world.fleet.replicas.map((replica) => pauseTimeAndAgain(replica.process)))
-  return inFlight
+  return { inFlight, longestMs }
 }
 
-async function expectNothingLost(world: FaultWorld): Promise<void> {
-  expect(await world.settle()).toEqual([])
+async function expectNothingLost(world: FaultWorld, { longestMs }: Paused): Promise<void> {
+  expect(await world.settle(), `the longest pause took ${longestMs} ms`).toEqual([])
   expect(await world.outOfStep()).toEqual([])
   expect(await world.discrepancies()).toEqual([])
 }
@@ -51,10 +60,10 @@ test(
     })
     // A lease of 9 s.
     const lasting = { lastingMs: upTo(4_000), apartMs: upTo(500) }
-    const inFlight = await pauseReplicas(world, { count: PAUSES, leastInFlight: 1, ...lasting })
-    await expectNothingLost(world)
+    const paused = await pauseReplicas(world, { count: PAUSES, leastInFlight: 1, ...lasting })
+    await expectNothingLost(world, paused)
     console.info(
-      `${PAUSES} pauses with ${inFlight} renewals in flight, ${world.provider.log.length} requests`,
+      `${PAUSES} pauses with ${paused.inFlight} renewals in flight, ${world.provider.log.length} requests`,
     )
   },
   300_000 + PAUSES * 5_000,
@@ -74,10 +83,10 @@ if (LONG_PAUSES > 0) {
       })
       const lasting = { lastingMs: () => 46_000 + Math.random() * 44_000, apartMs: upTo(2_000) }
       const least = { leastInFlight: IN_FLIGHT_AT_A_LONG_PAUSE }
-      const inFlight = await pauseReplicas(world, { count: LONG_PAUSES, ...least, ...lasting })
-      await expectNothingLost(world)
+      const paused = await pauseReplicas(world, { count: LONG_PAUSES, ...least, ...lasting })
+      await expectNothingLost(world, paused)
       console.info(
-        `${LONG_PAUSES} pauses of 46 to 90 s with ${inFlight} renewals in flight, ${world.provider.log.length} requests`,
+        `${LONG_PAUSES} pauses of 46 to 90 s with ${paused.inFlight} renewals in flight, ${world.provider.log.length} requests`,
       )
     },
     600_000 + LONG_PAUSES * 95_000,
