@@ -5,7 +5,7 @@ export interface BatchOptions<Item, Result> {
   isCommon: (error: unknown) => boolean
   /** What a batch may take before its items are run alone as well; absent where an item must not be run twice. */
   patienceMs?: number
-  /** How long the first item waits for others; absent where only those of the same turn go with it. */
+  /** How long the first item waits for a full batch; absent where only those of the same turn go with it. */
   gatherMs?: number
 }
 
@@ -35,6 +35,8 @@ export function createBatch<Item, Result>({
   let waiting: Waiting<Item, Result>[] = []
   let running = 0
   let isPlanned = false
+  /** While the planned batch waits for more items. */
+  let gathering: NodeJS.Timeout | undefined
 
   const runTogether = async (batch: readonly Waiting<Item, Result>[]): Promise<'ended' | 'failed'> => {
     try {
@@ -58,6 +60,7 @@ export function createBatch<Item, Result>({
     for (let lanes = 0; lanes < LANES; lanes += 1) void runAlone(left)
   }
   const start = (): void => {
+    gathering = undefined
     isPlanned = false
     const batch = waiting.slice(0, MOST_ITEMS)
     waiting = waiting.slice(MOST_ITEMS)
@@ -69,10 +72,14 @@ export function createBatch<Item, Result>({
     plan()
   }
   const plan = (): void => {
-    if (isPlanned || waiting.length === 0 || running >= MOST_RUNNING) return
+    if (waiting.length === 0 || running >= MOST_RUNNING) return
+    const isFull = waiting.length >= MOST_ITEMS
+    if (isPlanned && (gathering === undefined || !isFull)) return
     isPlanned = true
-    if (gatherMs === undefined) setImmediate(start)
-    else setTimeout(start, gatherMs)
+    clearTimeout(gathering)
+    gathering = undefined
+    if (gatherMs === undefined || isFull) setImmediate(start)
+    else gathering = setTimeout(start, gatherMs)
   }
 
   return (item) =>

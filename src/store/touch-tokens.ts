@@ -30,11 +30,12 @@ export function createTouch(db: Db): (token: TokenRef) => Promise<void> {
     },
   })
   const noting = new Map<string, Promise<void>>()
-  return (token) => {
-    const key = `${token.namespaceId}/${token.id}`
+  return ({ namespaceId, id }) => {
+    const key = `${namespaceId}/${id}`
     const running = noting.get(key)
     if (running !== undefined) return running
-    const started = touch(token).finally(() => noting.delete(key))
+    // Not the token itself: where many wait, all that they hold would wait with them.
+    const started = touch({ namespaceId, id }).finally(() => noting.delete(key))
     noting.set(key, started)
     return started
   }

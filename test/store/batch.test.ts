@@ -46,6 +46,18 @@ test('what comes while the first one waits for others goes with it', async () =>
   expect(runs).toEqual([['a', 'b', 'c']])
 })
 
+test('a batch that is full waits for no more, however many there are', async () => {
+  const ask = batchOf(upper, 60_000, 60_000)
+  const items = Array.from({ length: 500 }, (_, index) => `item-${index}`)
+  const asked: Promise<string>[] = []
+  for (const [index, item] of items.entries()) {
+    asked.push(ask(item))
+    if (index % 7 === 0) await new Promise(setImmediate)
+  }
+  expect(await Promise.all(asked)).toEqual(items.map((item) => item.toUpperCase()))
+  expect(runs.map(({ length }) => length)).toEqual([100, 100, 100, 100, 100])
+})
+
 test('what comes in while two batches are under way makes one more', async () => {
   const gates: (() => void)[] = []
   const ask = batchOf(async (items) => {
