@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { AuditTrail } from '../domain/audit.ts'
 import type { Authenticator } from '../domain/authenticator.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -94,8 +94,8 @@ function httpsOptions({ cert, key, clientCa }: NonNullable<AppOptions['tls']>) {
 function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { id, method, outcome: code, routeOptions } = request
-    const [route, ms] = [routeOptions.url ?? null, reply.elapsedTime]
-    request.log[isProbe(request) ? 'debug' : 'info'](
+    const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
+    request.log[isProbe(route) ? 'debug' : 'info'](
       {
         request_id: id,
         method,
@@ -112,6 +112,6 @@ function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
 }
 
 /** Asked every few seconds by machines: worth a line only to those who look for it. */
-function isProbe({ routeOptions: { url } }: FastifyRequest): boolean {
-  return url === '/healthz' || url === '/readyz' || url === '/metrics'
+function isProbe(route: string | null): boolean {
+  return route === '/healthz' || route === '/readyz' || route === '/metrics'
 }

@@ -161,6 +161,7 @@ describe('an unknown', () => {
     ['/v1/tokens/a/revoke', 'POST'],
     ['/v1/access-token', 'POST'],
     ['/healthz', 'GET, HEAD'],
+    ['/v1/%61ccess%2Dtoken?x#y', 'POST'],
   ])('method at %s is told those that there are', async (path, allow) => {
     for (const method of ['PUT', 'PATCH', 'OPTIONS', 'PROPFIND', 'PURGE', 'QUERY', 'LINK']) {
       const { status, headers, body } = await vault.call(method, path)

@@ -29,9 +29,11 @@ test('answers are counted by route and code, whoever asked for what', async () =
   await call('GET', '/v1/tokens/nobody-else')
   await call('GET', '/v1/tokens', undefined, { authorization: 'Bearer nonsense' })
   await call('GET', '/nowhere/at-all')
+  await call('PATCH', '/v1/tokens/nobody')
   expect(await counted('/v1/tokens/:id', 'not_found')).toBe(before + 2)
   expect(await counted('/v1/tokens', 'unauthorized')).toBe(1)
   expect(await counted('none', 'not_found', 'other')).toBe(1)
+  expect(await counted('/v1/tokens/:id', 'method_not_allowed', 'other')).toBe(1)
   expect(await valueOf('token_vault_request_seconds_count', { method: 'GET', route: '/v1/tokens/:id' })).toBe(
     before + 2,
   )

@@ -2,9 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import { ROUTE_SCOPES } from '../scopes.ts'
 import { sendProblem } from './problems.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The route that a refused method was sent to; null for every other request. */
+    refusedAt: string | null
+  }
+}
+
 const ROUTES = Object.keys(ROUTE_SCOPES).map((route) => {
   const [method = '', url = ''] = route.split(' ')
-  return { methods: method === 'GET' ? ['GET', 'HEAD'] : [method], path: patternOf(url) }
+  return { url, methods: method === 'GET' ? ['GET', 'HEAD'] : [method], path: patternOf(url) }
 })
 
 /**
@@ -12,21 +19,27 @@ const ROUTES = Object.keys(ROUTE_SCOPES).map((route) => {
  * could be of any kind.
  */
 export function refuseOtherMethods(app: FastifyInstance): void {
+  app.decorateRequest('refusedAt', null)
   app.addHook('onRequest', (request, reply, done) => {
-    const allowed = request.is404 ? methodsAt(request.url) : []
+    const routes = request.is404 ? routesAt(request.url) : []
+    const allowed = routes.flatMap(({ methods }) => methods)
     if (allowed.length === 0 || allowed.includes(request.method)) {
       done()
       return
     }
+    request.refusedAt = routes[0]?.url ?? null
     const methods = allowed.join(', ')
     sendProblem(request, reply.header('allow', methods), 'method_not_allowed', `Allowed here: ${methods}.`)
   })
 }
 
-/** Of all routes that the path fits: a token whose id is "find" is got like any other. */
-function methodsAt(url: string): string[] {
-  const [path = ''] = url.split('?', 1)
-  return ROUTES.filter((route) => route.path.test(path)).flatMap(({ methods }) => methods)
+const ORIGIN = /^https?:\/\/[^/?#]*/i
+
+/** All that the path fits, as the router reads it: a token whose id is "find" is got like any other. */
+function routesAt(url: string) {
+  const [path = ''] = url.replace(ORIGIN, '').split(/[?#]/, 1)
+  const decoded = decodeURI(path)
+  return ROUTES.filter((route) => route.path.test(decoded))
 }
 
 function patternOf(url: string): RegExp {
