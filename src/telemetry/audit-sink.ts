@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { fstatSync, statSync, write, writeSync } from 'node:fs'
+import { statSync, write } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,23 +28,13 @@ export interface AuditSink {
   close(): Promise<void>
 }
 
-const writeLater = promisify(write)
-
-/**
- * Resolves with how many bytes were taken. A file takes them at once, in a tenth of the time that the thread pool needs
- * for it; a pipe may make its writer wait.
- */
-async function writeSome(descriptor: number, isFile: boolean, bytes: Buffer, offset = 0): Promise<number> {
-  if (isFile) return writeSync(descriptor, bytes, offset)
-  return (await writeLater(descriptor, bytes, offset)).bytesWritten
-}
+const writeSome = promisify(write)
 
 /** A file that is only ever appended to. Moved away or deleted, it is made anew by the next write. */
 export function createFileSink(path: string): AuditSink {
   let handle: FileHandle | null = null
   /** As it was seen last; null once it is not the one of that path any more. */
   let seen: Stats | null = null
-  let isFile = false
   const close = async () => {
     const old = handle
     handle = null
@@ -68,13 +58,12 @@ export function createFileSink(path: string): AuditSink {
       await close().catch(() => undefined)
       handle = await open(path, 'a+', 0o600)
       seen = await handle.stat()
-      isFile = seen.isFile()
       return readTail(handle, seen)
     },
     async write(lines) {
       const bytes = Buffer.from(lines.join(''))
-      const taken = await writeSome(opened().fd, isFile, bytes)
-      if (taken < bytes.length) throw new Error('the audit log took only a part')
+      const { bytesWritten } = await writeSome(opened().fd, bytes)
+      if (bytesWritten < bytes.length) throw new Error('the audit log took only a part')
       // Moved away under the write, it still has the lines; deleted, nobody has them.
       if (isGone() && (await opened().stat()).nlink === 0) throw new Error('the audit log was deleted')
     },
@@ -114,7 +103,6 @@ const FULL_PIPE_MOST_MS = 5_000
 
 /** Standard output, among the lines of the service's own log, or standard error. */
 export function createStreamSink(descriptor: number): AuditSink {
-  const isFile = fstatSync(descriptor).isFile()
   let wasOpen = false
   return {
     open() {
@@ -124,8 +112,7 @@ export function createStreamSink(descriptor: number): AuditSink {
     },
     isGone: () => false,
     async write(lines) {
-      for (const piece of isFile ? [lines.join('')] : piecesOf(lines))
-        await writePiece(descriptor, isFile, Buffer.from(piece))
+      for (const piece of piecesOf(lines)) await writePiece(descriptor, Buffer.from(piece))
     },
     close: () => Promise.resolve(),
   }
@@ -143,11 +130,11 @@ function* piecesOf(lines: readonly string[]): Generator<string> {
   if (piece !== '') yield piece
 }
 
-async function writePiece(descriptor: number, isFile: boolean, bytes: Buffer): Promise<void> {
+async function writePiece(descriptor: number, bytes: Buffer): Promise<void> {
   const end = performance.now() + FULL_PIPE_MOST_MS
   for (let written = 0; written < bytes.length;) {
     try {
-      written += await writeSome(descriptor, isFile, bytes, written)
+      written += (await writeSome(descriptor, bytes, written)).bytesWritten
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > end) throw error
       await sleep(FULL_PIPE_RETRY_MS)
