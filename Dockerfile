@@ -11,7 +11,7 @@ FROM manifests AS build
 RUN npm ci --workspaces=false --ignore-scripts
 COPY rolldown.config.ts ./
 COPY src src
-RUN npm run prepare
+RUN npx rolldown -c
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080

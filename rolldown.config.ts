@@ -11,5 +11,5 @@ export default defineConfig({
   input: ['src/cli.ts', 'src/store/embedded-postgres-guard.ts'],
   external: (id) => !BUNDLED.test(id),
   platform: 'node',
-  output: { dir: 'dist', cleanDir: true, comments: false },
+  output: { dir: 'dist', cleanDir: true, comments: false, sourcemap: true },
 })

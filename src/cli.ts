@@ -10,7 +10,6 @@ import { readConfig } from './config/config.ts'
 import { examine } from './doctor.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
 import { COMMAND_LINE } from './domain/token.ts'
-import { giveBackMemory } from './give-back-memory.ts'
 import { greeting } from './greeting.ts'
 import { commandImport } from './import-command.ts'
 import { prepareSchema, serve } from './main.ts'
@@ -88,7 +87,6 @@ async function runService(config: Config, log: Logger, ephemeral: boolean): Prom
       'tokens travel unencrypted: set TOKEN_VAULT_TLS_CERT, or have a proxy do it',
     )
   }
-  giveBackMemory()
   await stop
   log.info('stopping')
   await Promise.race([service.close(), sleep(MOST_STOPPING_MS)])

@@ -9,6 +9,7 @@ import type { AuditTrail } from './domain/audit.ts'
 import type { Keyring } from './domain/keyring.ts'
 import type { Providers } from './domain/provider.ts'
 import type { Secret } from './domain/secret.ts'
+import { giveBackMemory } from './give-back-memory.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 import { createMetricsApp } from './http/metrics-app.ts'
@@ -146,6 +147,7 @@ async function compose(parts: Parts): Promise<Service> {
     tls: config.tls,
   })
   const metricsApp = await serveMetrics(parts)
+  giveBackMemory()
   const url = await listen(app, { host: config.host, port: config.port, variable: 'PORT' })
   if (config.refresher) refresher.start()
   return {
@@ -183,6 +185,7 @@ function composeVault(parts: Parts, keyring: Keyring) {
 async function serveMetrics({ config: { host, metricsPort }, log, metrics }: Parts) {
   if (metricsPort === null) return null
   const app = await createMetricsApp(metrics.text, log)
+  giveBackMemory()
   const url = await listen(app, { host, port: metricsPort, variable: 'TOKEN_VAULT_METRICS_PORT' })
   log.info({ url }, 'serving metrics')
   return app

@@ -6,5 +6,5 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Bundles the service into `dist/`, as the image does: what is measured is what is deployed. */
 export async function build(): Promise<void> {
-  await promisify(execFile)('npm', ['run', 'prepare'], { cwd: ROOT })
+  await promisify(execFile)('npx', ['rolldown', '-c'], { cwd: ROOT })
 }

@@ -1,14 +1,15 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { Migrator } from 'kysely/migration'
 import { StartupError } from '../domain/errors.ts'
 import type { Db } from './database.ts'
 
-/** Beside the manifest, wherever this module stands in a build. */
-const FOLDER = join(dirname(findPackageJSON(import.meta.url) ?? ''), 'migrations')
+/** Beside the manifest, which is there for the sources as well as for the bundle. */
+const FOLDER = fileURLToPath(new URL('migrations/', packageFolder()))
 
 /** Brings the schema up to date, forward only; resolves with the names of the migrations that it ran. */
 export async function migrate(db: Db): Promise<string[]> {
@@ -71,4 +72,10 @@ async function getMigrations(): Promise<Record<string, Migration>> {
       },
     ]),
   )
+}
+
+function packageFolder(): URL {
+  const manifest = findPackageJSON(import.meta.url)
+  if (manifest === undefined) throw new Error('there is no package.json above this module')
+  return pathToFileURL(manifest)
 }

@@ -3,7 +3,7 @@ import { VaultError } from '../domain/errors.ts'
 
 /** What a pause of the process has broken, a connection, is replaced at once, and the lease may have seconds left. */
 const FIRST_RETRY_MS = 50
-/** A storage that is away is asked twice a second. */
+/** A storage that is away is asked every second or so. */
 const LAST_RETRY_MS = 500
 
 /** What a provider has answered exists nowhere else: it is stored, however long the storage is away. */

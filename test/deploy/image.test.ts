@@ -117,6 +117,8 @@ describe('the image', () => {
 
   it('holds what runs, and nothing else', () => {
     expect(readdirSync(image.workdir).sort()).toEqual(['dist', 'migrations', 'node_modules', 'package.json'])
+    const bundle = ['cli.js', 'embedded-postgres-guard.js']
+    expect(readdirSync(join(image.workdir, 'dist'))).toEqual(expect.arrayContaining(bundle))
     const modules = readdirSync(join(image.workdir, 'node_modules'))
     expect(modules).toEqual(expect.arrayContaining(['fastify', 'kysely', 'pg']))
     for (const name of [
