@@ -185,7 +185,6 @@ function composeVault(parts: Parts, keyring: Keyring) {
 async function serveMetrics({ config: { host, metricsPort }, log, metrics }: Parts) {
   if (metricsPort === null) return null
   const app = await createMetricsApp(metrics.text, log)
-  giveBackMemory()
   const url = await listen(app, { host, port: metricsPort, variable: 'TOKEN_VAULT_METRICS_PORT' })
   log.info({ url }, 'serving metrics')
   return app
