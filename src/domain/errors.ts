@@ -34,6 +34,11 @@ export interface ErrorFacts {
   retryAfterSeconds?: number
 }
 
+/** A name as part of a JSON pointer (RFC 6901), of a long one its beginning. */
+export function escapePointer(name: string): string {
+  return name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
+}
+
 /** A refusal that the caller is told of. `detail` never carries a secret. */
 export class VaultError extends Error {
   readonly code: ErrorCode

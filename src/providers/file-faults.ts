@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv'
 import { Ajv } from 'ajv'
 import type { Static, TSchema } from 'typebox'
+import { escapePointer } from '../domain/errors.ts'
 import { FORMATS } from './provider-entry.ts'
 
 const VARIABLE = 'TOKEN_VAULT_PROVIDERS_FILE'
@@ -46,7 +47,7 @@ function told({ instancePath, keyword, params, parentSchema }: ErrorObject): [st
   }
   if (keyword === 'additionalProperties' && unknown !== undefined) {
     const wrong = `is unknown: the fields here are ${Object.keys(properties).join(', ')}`
-    return [`${instancePath}/${unknown.replaceAll('~', '~0').replaceAll('/', '~1')}`, wrong, schema]
+    return [`${instancePath}/${escapePointer(unknown)}`, wrong, schema]
   }
   return [instancePath, `must be ${description}`, schema]
 }

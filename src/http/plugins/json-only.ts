@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { VaultError } from '../../domain/errors.ts'
-import { escapePointer } from './problems.ts'
+import { escapePointer, VaultError } from '../../domain/errors.ts'
 
 /**
  * Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. Names such

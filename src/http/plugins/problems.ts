@@ -3,7 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { v7 as uuidv7 } from 'uuid'
 import { PROBLEM_TYPE } from '../../contract/problem.ts'
 import type { ErrorFacts } from '../../domain/errors.ts'
-import { VaultError } from '../../domain/errors.ts'
+import { escapePointer, VaultError } from '../../domain/errors.ts'
 import type { ProblemCode } from '../problem.ts'
 import { problemOf } from '../problem.ts'
 
@@ -107,10 +107,6 @@ function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Faul
   const pointer = typeof extra === 'string' ? `${instancePath}/${escapePointer(extra)}` : instancePath
   const detail = keyword === 'additionalProperties' ? 'is not a field of this request' : message
   return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
-}
-
-export function escapePointer(name: string): string {
-  return name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
 /** A path that cannot be decoded reaches no route, no hook and no plugin. */
