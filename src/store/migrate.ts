@@ -1,7 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { dirname, join } from 'node:path'
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { Migrator } from 'kysely/migration'
@@ -9,7 +8,7 @@ import { StartupError } from '../domain/errors.ts'
 import type { Db } from './database.ts'
 
 /** Beside the manifest, which is there for the sources as well as for the bundle. */
-const FOLDER = fileURLToPath(new URL('migrations/', packageFolder()))
+const FOLDER = join(packageFolder(), 'migrations')
 
 /** Brings the schema up to date, forward only; resolves with the names of the migrations that it ran. */
 export async function migrate(db: Db): Promise<string[]> {
@@ -74,8 +73,8 @@ async function getMigrations(): Promise<Record<string, Migration>> {
   )
 }
 
-function packageFolder(): URL {
+function packageFolder(): string {
   const manifest = findPackageJSON(import.meta.url)
   if (manifest === undefined) throw new Error('there is no package.json above this module')
-  return pathToFileURL(manifest)
+  return dirname(manifest)
 }

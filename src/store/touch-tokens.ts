@@ -18,7 +18,10 @@ const TOUCH = `/* touch_tokens */
 /** Nobody waits for it: what is read within this time is noted together. */
 const GATHER_MS = 100
 
-/** Notes the use of tokens, many in a statement, and of a crowd's token once: it would cost more than the find it is of. */
+/**
+ * Notes the use of tokens, many in a statement: each for itself would cost more than the find that it is of. What many
+ * are given at once is noted once.
+ */
 export function createTouch(db: Db): (token: TokenRef) => Promise<void> {
   const touch = createBatch({
     isCommon: () => true,
