@@ -4,7 +4,7 @@ import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import { fullLeaseSeconds } from '../domain/renewal.ts'
-import { atMost, MOST_WAIT_MS } from './at-most.ts'
+import { inTime } from './in-time.ts'
 import { checkApiDomain } from './plan-save.ts'
 import type { Exchanged, ExchangeParts, ExchangeTask } from './trade-code.ts'
 import { checkUser, findTraded, tradeCode } from './trade-code.ts'
@@ -76,7 +76,7 @@ export function createExchanges(parts: ExchangeParts): Exchanges {
     async exchange(caller, order) {
       const provider = knownProvider(providers, order)
       const work = share({ caller, order, provider })
-      const exchanged = await atMost(clock, MOST_WAIT_MS, work)
+      const exchanged = await inTime(clock, work)
       if (exchanged !== 'late') return exchanged
       tellOfLate(observer, caller, work)
       throw tooLate()

@@ -12,7 +12,7 @@ import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
-import { atMost, MOST_WAIT_MS } from './at-most.ts'
+import { inTime, MOST_WAIT_MS } from './in-time.ts'
 import type { Renewal } from './renew-token.ts'
 import type { Renewals } from './renewals.ts'
 
@@ -60,7 +60,7 @@ async function awaitRenewal(
   provider: Provider,
   forced: boolean,
 ): Promise<Renewal | null> {
-  const renewal = await atMost(clock, MOST_WAIT_MS, renewals.renew(token, provider, forced))
+  const renewal = await inTime(clock, renewals.renew(token, provider, forced))
   if (renewal === null) throw new VaultError('not_found', 'The token was deleted while it was renewed.')
   return renewal === 'late' ? null : renewal
 }
