@@ -5,17 +5,18 @@ const SHOWN = '[secret]'
 /**
  * A value that must not be printed. It shows as `[secret]` in JSON, in templates and in `util.inspect`, so that a
  * log line or an error message cannot carry it by accident. Only {@link Secret.reveal} gives it away, and what is
- * sealed is opened only then.
+ * sealed is opened only then, once.
  */
 export class Secret {
-  readonly #open: () => string
+  #value: string | (() => string)
 
   constructor(value: string | (() => string)) {
-    this.#open = typeof value === 'string' ? () => value : value
+    this.#value = value
   }
 
   reveal(): string {
-    return this.#open()
+    if (typeof this.#value !== 'string') this.#value = this.#value()
+    return this.#value
   }
 
   equals(other: Secret | null): boolean {

@@ -2,7 +2,7 @@ import type { AuditEntry } from '../domain/audit.ts'
 import type { Caller } from '../domain/caller.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { RequestObserver } from '../domain/observer.ts'
-import { Secret } from '../domain/secret.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { DisclosureBudget } from '../vault/disclosure-budget.ts'
 import type { BrakeClosings, Brake } from './brake-closings.ts'
 
@@ -10,7 +10,7 @@ import type { BrakeClosings, Brake } from './brake-closings.ts'
 export interface Showing {
   tokenId?: string
   keyId?: string
-  secrets: Readonly<Record<string, Secret | null>>
+  secrets: Readonly<Record<string, Secret>>
 }
 
 /** A line of the audit log, without what all lines of a request have in common. */
@@ -61,16 +61,10 @@ export function createLedger(parts: LedgerParts): Ledger {
     if (closings.isFirst(brake, caller.keyId, waitSeconds)) entries.push({ brake })
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }
-  const reveal = ({ secrets, ...about }: PresentShowing): Record<string, string> => {
+  const reveal = ({ secrets, ...about }: Showing): Record<string, string> => {
     const revealed: Record<string, string> = {}
-    const disclosed: Record<string, Secret> = {}
-    for (const [field, secret] of secrets) {
-      const value = secret.reveal()
-      revealed[field] = value
-      // Opened once: the audit log needs the value itself.
-      disclosed[field] = new Secret(value)
-    }
-    entries.push({ ...about, disclosed })
+    for (const field in secrets) revealed[field] = secrets[field]?.reveal() ?? ''
+    entries.push({ ...about, disclosed: secrets })
     return revealed
   }
 
@@ -80,23 +74,18 @@ export function createLedger(parts: LedgerParts): Ledger {
     note: (entry) => void entries.push(entry),
     disclose(showings) {
       if (bodiless) return showings.map(() => ({}))
-      const present = showings.map(presentOf)
-      const ids = present.filter(({ secrets }) => secrets.length > 0).map(({ tokenId }) => tokenId)
-      const waitSeconds = budget.spend(
-        caller.keyId,
-        ids.filter((id) => id !== undefined),
+      const ids = showings.flatMap(({ tokenId, secrets }) =>
+        tokenId === undefined || isEmpty(secrets) ? [] : [tokenId],
       )
-      if (waitSeconds === null) return present.map(reveal)
+      const waitSeconds = budget.spend(caller.keyId, ids)
+      if (waitSeconds === null) return showings.map(reveal)
       const refused = refusal('disclosure_budget', waitSeconds)
       if (!changes) throw refused
-      return present.map((showing) => reveal({ ...showing, secrets: [] }))
+      return showings.map((showing) => reveal({ ...showing, secrets: {} }))
     },
   }
 }
 
-type PresentShowing = Omit<Showing, 'secrets'> & { secrets: [string, Secret][] }
-
-function presentOf(showing: Showing): PresentShowing {
-  const secrets = Object.entries(showing.secrets)
-  return { ...showing, secrets: secrets.filter((entry): entry is [string, Secret] => entry[1] !== null) }
+function isEmpty(secrets: Showing['secrets']): boolean {
+  return Object.keys(secrets).length === 0
 }

@@ -1,8 +1,9 @@
 import type { AccessToken, Token as WireToken } from '../contract/tokens.ts'
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { Found, Reading } from '../domain/token-store.ts'
-import type { Token } from '../domain/token.ts'
+import type { LastError, Token } from '../domain/token.ts'
 import type { Ledger, Showing } from './ledger.ts'
 import { FIELD_SCOPES } from './scopes.ts'
 
@@ -17,86 +18,86 @@ export interface TokenViewOptions {
 export function tokenViews(caller: Caller, { tokens, now }: Found, options: TokenViewOptions): WireToken[] {
   const { ledger, secrets, isRefreshable } = options
   const disclosed = ledger.disclose(tokens.map((token) => showingOf(caller, token, secrets)))
-  return tokens.map((token, index) => ({
-    ...metadataOf({ token, now }, isRefreshable(token)),
-    ...disclosed[index],
-  }))
+  return tokens.map((token, index) => viewOf({ token, now }, isRefreshable(token), disclosed[index]))
 }
 
 export function tokenView(caller: Caller, reading: Reading, options: TokenViewOptions): WireToken {
   const { ledger, secrets, isRefreshable } = options
   const [disclosed] = ledger.disclose([showingOf(caller, reading.token, secrets)])
-  return { ...metadataOf(reading, isRefreshable(reading.token)), ...disclosed }
+  return viewOf(reading, isRefreshable(reading.token), disclosed)
 }
 
-function showingOf(caller: Caller, token: Token, secrets: boolean): Showing {
-  const visible = (field: keyof typeof FIELD_SCOPES) => secrets && allows(caller, FIELD_SCOPES[field])
-  return {
-    tokenId: token.id,
-    secrets: {
-      client_secret: visible('client_secret') ? token.clientSecret : null,
-      refresh_token: visible('refresh_token') ? token.refreshToken : null,
-      grant_token: visible('grant_token') ? token.grantToken : null,
-      access_token: visible('access_token') ? token.accessToken : null,
-    },
+function showingOf(caller: Caller, token: Token, isAskedFor: boolean): Showing {
+  const secrets: Record<string, Secret> = {}
+  const show = (field: keyof typeof FIELD_SCOPES, secret: Secret | null) => {
+    if (secret !== null && allows(caller, FIELD_SCOPES[field])) secrets[field] = secret
   }
+  if (isAskedFor) {
+    show('client_secret', token.clientSecret)
+    show('refresh_token', token.refreshToken)
+    show('grant_token', token.grantToken)
+    show('access_token', token.accessToken)
+  }
+  return { tokenId: token.id, secrets }
 }
 
-function metadataOf(reading: Reading, refreshable: boolean): WireToken {
-  const { token } = reading
-  const { lastError } = token
-  const view: WireToken = {
+/** What is undefined is absent in JSON. */
+type Draft<View> = { [Field in keyof View]: View[Field] | undefined }
+
+function viewOf(
+  { token, now }: Reading,
+  refreshable: boolean,
+  disclosed: Record<string, string> = {},
+): WireToken {
+  const view: Draft<WireToken> = {
     id: token.id,
     provider: token.provider,
+    user_name: token.userName ?? undefined,
+    client_id: token.clientId ?? undefined,
+    client_secret: disclosed['client_secret'],
+    refresh_token: disclosed['refresh_token'],
+    grant_token: disclosed['grant_token'],
+    access_token: disclosed['access_token'],
+    token_type: token.tokenType ?? undefined,
+    scope: token.scope ?? undefined,
+    redirect_url: token.redirectUrl ?? undefined,
+    api_domain: token.apiDomain ?? undefined,
+    expires_at: token.expiresAt?.toISOString(),
+    expires_in: secondsUntil(token.expiresAt, now),
     status: token.status,
     refreshable,
+    refresh_due_at: token.refreshDueAt?.toISOString(),
+    last_error: errorView(token.lastError),
     version: token.version,
     created_at: token.createdAt.toISOString(),
     updated_at: token.updatedAt.toISOString(),
+    refreshed_at: token.refreshedAt?.toISOString(),
+    last_used_at: token.lastUsedAt?.toISOString(),
   }
-  give(view, 'user_name', token.userName)
-  give(view, 'client_id', token.clientId)
-  give(view, 'token_type', token.tokenType)
-  give(view, 'scope', token.scope)
-  give(view, 'redirect_url', token.redirectUrl)
-  give(view, 'api_domain', token.apiDomain)
-  giveExpiry(view, reading)
-  give(view, 'refresh_due_at', token.refreshDueAt)
-  give(view, 'refreshed_at', token.refreshedAt)
-  give(view, 'last_used_at', token.lastUsedAt)
-  if (lastError !== null) view.last_error = { ...lastError, at: lastError.at.toISOString() }
-  return view
+  return view as WireToken
+}
+
+function errorView(error: LastError | null) {
+  return error === null ? undefined : { ...error, at: error.at.toISOString() }
 }
 
 /** What RFC 6749 answers to a token request, and the id of the token. */
-export function accessTokenView(reading: Reading, ledger: Ledger): AccessToken {
-  const { token } = reading
-  const [disclosed] = ledger.disclose([{ tokenId: token.id, secrets: { access_token: token.accessToken } }])
-  const view: AccessToken = {
+export function accessTokenView({ token, now }: Reading, ledger: Ledger): AccessToken {
+  const secrets: Record<string, Secret> =
+    token.accessToken === null ? {} : { access_token: token.accessToken }
+  const [disclosed] = ledger.disclose([{ tokenId: token.id, secrets }])
+  const view: Draft<AccessToken> = {
     access_token: disclosed?.['access_token'] ?? '',
     token_type: token.tokenType ?? 'Bearer',
+    expires_in: secondsUntil(token.expiresAt, now),
+    expires_at: token.expiresAt?.toISOString(),
+    scope: token.scope ?? undefined,
+    api_domain: token.apiDomain ?? undefined,
     id: token.id,
   }
-  giveExpiry(view, reading)
-  give(view, 'scope', token.scope)
-  give(view, 'api_domain', token.apiDomain)
-  return view
+  return view as AccessToken
 }
 
-function giveExpiry(
-  view: { expires_at?: string; expires_in?: number },
-  { token: { expiresAt }, now }: Reading,
-): void {
-  if (expiresAt === null) return
-  give(view, 'expires_at', expiresAt)
-  view.expires_in = Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000))
-}
-
-/** Absent where there is nothing. */
-function give<Name extends string>(
-  view: Partial<Record<Name, string>>,
-  name: Name,
-  value: string | Date | null,
-): void {
-  if (value !== null) view[name] = typeof value === 'string' ? value : value.toISOString()
+function secondsUntil(moment: Date | null, now: Date): number | undefined {
+  return moment === null ? undefined : Math.max(0, Math.floor((moment.getTime() - now.getTime()) / 1000))
 }

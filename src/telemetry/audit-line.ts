@@ -1,4 +1,5 @@
 import type { AuditEntry } from '../domain/audit.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { AuditKeys } from './audit-keys.ts'
 
 /** The action of the line with which a chain begins, and goes on after a start. */
@@ -28,7 +29,7 @@ export interface AuditLine extends Position {
 }
 
 /** The fields of an entry, each allowed by name. */
-export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
+export function fieldsOf(entry: AuditEntry, print: (secret: Secret) => string | null): LineFields {
   return {
     request_id: entry.requestId,
     namespace_id: entry.namespaceId,
@@ -45,17 +46,20 @@ export function fieldsOf(entry: AuditEntry, keys: AuditKeys): LineFields {
       tokens: entry.rotated.tokens,
       left: entry.rotated.left,
     },
-    disclosed: entry.disclosed && fingerprintsOf(entry.disclosed, keys),
+    disclosed: entry.disclosed && fingerprintsOf(entry.disclosed, print),
     outcome: entry.outcome,
   }
 }
 
 /** Undefined where nothing was disclosed. */
-function fingerprintsOf(disclosed: NonNullable<AuditEntry['disclosed']>, keys: AuditKeys) {
+function fingerprintsOf(
+  disclosed: NonNullable<AuditEntry['disclosed']>,
+  print: (secret: Secret) => string | null,
+) {
   const prints: Record<string, string | null> = {}
   for (const field in disclosed) {
     const secret = disclosed[field]
-    if (secret !== undefined) prints[field] = keys.fingerprint(keys.currentId, secret)
+    if (secret !== undefined) prints[field] = print(secret)
   }
   return Object.keys(prints).length === 0 ? undefined : prints
 }
@@ -63,13 +67,13 @@ function fingerprintsOf(disclosed: NonNullable<AuditEntry['disclosed']>, keys: A
 /** `{"audit":1,…,"mac":"…"}`: the mac covers the mac of the line before, and this line up to its own mac. */
 export function writeLine(
   after: Position,
-  at: Date,
+  at: string,
   fields: LineFields,
   keys: AuditKeys,
 ): { text: string; position: Position } {
   const { chain } = after
   const seq = after.seq + 1
-  const line = { audit: 1, chain, seq, at: at.toISOString(), ...fields, key: keys.currentId }
+  const line = { audit: 1, chain, seq, at, ...fields, key: keys.currentId }
   const body = JSON.stringify(line).slice(0, -1)
   const mac = keys.mac(keys.currentId, after.mac, body) ?? ''
   return { text: `${body},"mac":"${mac}"}\n`, position: { chain, seq, mac } }

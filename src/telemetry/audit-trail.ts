@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
 import { VaultError } from '../domain/errors.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { AuditKeys } from './audit-keys.ts'
 import type { LineFields, Position } from './audit-line.ts'
 import { fieldsOf, OPENED, TORN, writeLine } from './audit-line.ts'
@@ -57,7 +58,8 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
     const lines = new LineWriter(keys, now())
     if (position === null || !isOpen || sink.isGone()) await opening(lines, position)
     else lines.continue(position)
-    for (const entry of entries) lines.add(fieldsOf(entry, keys))
+    const print = createFingerprints(keys)
+    for (const entry of entries) lines.add(fieldsOf(entry, print))
     await sink.write(lines.texts)
     position = lines.position
     isOpen = true
@@ -89,6 +91,16 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
       await running
       if (!writing.isStuck()) await sink.close()
     },
+  }
+}
+
+/** A crowd is shown one secret: it is the same for all of them. */
+function createFingerprints(keys: AuditKeys): (secret: Secret) => string | null {
+  const known = new Map<Secret, string | null>()
+  return (secret) => {
+    const print = known.get(secret) ?? keys.fingerprint(keys.currentId, secret)
+    known.set(secret, print)
+    return print
   }
 }
 
@@ -132,11 +144,11 @@ class LineWriter {
   readonly texts: string[] = []
   position: Position = { chain: '', seq: 0, mac: '' }
   readonly #keys: AuditKeys
-  readonly #at: Date
+  readonly #at: string
 
   constructor(keys: AuditKeys, at: Date) {
     this.#keys = keys
-    this.#at = at
+    this.#at = at.toISOString()
   }
 
   continue(position: Position): void {
