@@ -31,4 +31,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "\
     .on('response', ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)) \
     .on('error', ({ code }) => process.exit(/CERTIFICATE_REQUIRED/.test(code) ? 0 : 1))"]
 # SIGUSR1 would open a debugger's port.
-ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=16", "--max-old-space-size=512", "dist/cli.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=16", "--max-old-space-size=512", "--v8-pool-size=1", "dist/cli.js"]

@@ -147,6 +147,7 @@ async function compose(parts: Parts): Promise<Service> {
     tls: config.tls,
   })
   const metricsApp = await serveMetrics(parts)
+  await app.ready()
   giveBackMemory()
   const url = await listen(app, { host: config.host, port: config.port, variable: 'PORT' })
   if (config.refresher) refresher.start()

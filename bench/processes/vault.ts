@@ -28,7 +28,7 @@ export interface VaultSettings {
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** As in the Dockerfile, and in the script `start`. */
-const HEAP = ['--max-semi-space-size=16', '--max-old-space-size=512']
+const HEAP = ['--max-semi-space-size=16', '--max-old-space-size=512', '--v8-pool-size=1']
 const PROGRAM = ['--disable-sigusr1', ...HEAP, join(ROOT, 'dist/cli.js')]
 const READY_WITHIN_MS = 60_000
 const POLL_MS = 5

@@ -80,7 +80,12 @@ describe('a master key', () => {
     await trail.close()
     const lines = linesOf()
     const before = JSON.parse(lines[2] ?? '') as { chain: string; seq: number; mac: string }
-    const forged = writeLine(before, new Date().toISOString(), { action: 'token.deleted', outcome: 'ok' }, keys)
+    const forged = writeLine(
+      before,
+      new Date().toISOString(),
+      { action: 'token.deleted', outcome: 'ok' },
+      keys,
+    )
     const bytes = Buffer.from([...lines.slice(0, 3), forged.text].join('\n'))
     expect((await verify(bytes)).fault).toEqual({ kind: 'changed_key', line: 4 })
   })

@@ -53,28 +53,28 @@ test('whoever comes within the time has what the work comes to, and everybody el
         // Before the first caller comes, nobody listens.
         work.catch(() => undefined)
         const error = new Error('failed')
-        let isOver = false
+        const state = { isOver: false }
         const end = () => {
-          isOver = true
+          state.isOver = true
           if (fails) reject(error)
           else resolve('done')
         }
         const callers: { has: unknown; expected: unknown }[] = []
         for (const gapMs of gapsMs) {
-          while (!isOver && clock.nowMs + gapMs >= takesMs) {
+          while (!state.isOver && clock.nowMs + gapMs >= takesMs) {
             await clock.pass(takesMs - clock.nowMs)
             end()
             await turn()
           }
           await clock.pass(gapMs)
-          const isInTime = isOver || takesMs - clock.nowMs < MOST_WAIT_MS
+          const isInTime = state.isOver || takesMs - clock.nowMs < MOST_WAIT_MS
           callers.push(
             Object.assign(watched(inTime(clock, work)), {
               expected: isInTime ? (fails ? error : 'done') : 'late',
             }),
           )
         }
-        if (!isOver) {
+        if (!state.isOver) {
           await clock.pass(takesMs - clock.nowMs)
           end()
         }
