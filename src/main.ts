@@ -147,6 +147,7 @@ async function compose(parts: Parts): Promise<Service> {
     tls: config.tls,
   })
   const metricsApp = await serveMetrics(parts)
+  // What a request is checked and answered with is compiled only then.
   await app.ready()
   giveBackMemory()
   const url = await listen(app, { host: config.host, port: config.port, variable: 'PORT' })

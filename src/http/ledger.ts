@@ -63,7 +63,7 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
   const reveal = ({ secrets, ...about }: Showing): Record<string, string> => {
     const revealed: Record<string, string> = {}
-    for (const field in secrets) revealed[field] = secrets[field]?.reveal() ?? ''
+    for (const [field, secret] of Object.entries(secrets)) revealed[field] = secret.reveal()
     entries.push({ ...about, disclosed: secrets })
     return revealed
   }

@@ -41,8 +41,10 @@ function showingOf(caller: Caller, token: Token, isAskedFor: boolean): Showing {
   return { tokenId: token.id, secrets }
 }
 
-/** What is undefined is absent in JSON. */
-type Draft<View> = { [Field in keyof View]: View[Field] | undefined }
+/** All fields of a view; one that may be absent, and is undefined, is absent in JSON. */
+type Draft<View> = {
+  [Field in keyof View]-?: object extends Pick<View, Field> ? View[Field] | undefined : View[Field]
+}
 
 function viewOf(
   { token, now }: Reading,

@@ -55,30 +55,26 @@ export function createExchanges(parts: ExchangeParts): Exchanges {
       return tradedMeanwhile
     }
   }
-  const share = (task: ExchangeTask): Promise<Exchanged> => {
+  const share = (task: ExchangeTask): { work: Promise<Exchanged>; isShared: boolean } => {
     const { provider, clientId, grantToken } = task.order
     const code = { namespaceId: task.caller.namespaceId, provider, clientId, grantToken }
     const key = JSON.stringify([code.namespaceId, provider, clientId, grantToken.reveal()])
     const shared = underWay.get(key)
-    if (shared !== undefined) {
-      return shared.then((exchanged) => {
-        checkUser(exchanged.token, task.order)
-        return { ...exchanged, created: false }
-      })
-    }
+    if (shared !== undefined) return { work: shared, isShared: true }
     if (closed) throw stopping()
     const work = trade(task, code).finally(() => underWay.delete(key))
     underWay.set(key, work)
-    return work
+    return { work, isShared: false }
   }
 
   return {
     async exchange(caller, order) {
       const provider = knownProvider(providers, order)
-      const work = share({ caller, order, provider })
+      const { work, isShared } = share({ caller, order, provider })
+      const own = (exchanged: Exchanged) => (isShared ? tradedForAnother(exchanged, order) : exchanged)
       const exchanged = await inTime(clock, work)
-      if (exchanged !== 'late') return exchanged
-      tellOfLate(observer, caller, work)
+      if (exchanged !== 'late') return own(exchanged)
+      tellOfLate(observer, caller, work.then(own))
       throw tooLate()
     },
     async close() {
@@ -96,6 +92,12 @@ function knownProvider(providers: Providers, { provider: name, apiDomain }: Exch
   throw new VaultError('invalid_request', 'The provider is unknown.', {
     errors: [{ pointer: '/provider', detail: `is not configured; known are ${known.join(', ')}` }],
   })
+}
+
+/** @throws VaultError where the other caller's user is not this one's */
+function tradedForAnother(exchanged: Exchanged, order: ExchangeOrder): Exchanged {
+  checkUser(exchanged.token, order)
+  return { ...exchanged, created: false }
 }
 
 /** Nobody waits for it any more: what the vault comes to have is told all the same. */

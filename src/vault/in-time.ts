@@ -29,10 +29,12 @@ function gather<Result>(clock: Clock, work: Promise<Result>): Join<Result> {
   const ended = new AbortController()
 
   const watch = async (): Promise<void> => {
-    for (let first = crowd[0]; first !== undefined && !ended.signal.aborted; first = crowd[0]) {
-      const leftMs = first.untilMs - clock.monotonicMs()
-      if (leftMs > 0) await clock.sleep(leftMs, ended.signal)
-      else crowd.shift()?.resolve('late')
+    while (crowd.length > 0 && !ended.signal.aborted) {
+      const nowMs = clock.monotonicMs()
+      const late = crowd.slice(0, LET_GO_TOGETHER).filter(({ untilMs }) => untilMs <= nowMs)
+      for (const { resolve } of crowd.splice(0, late.length)) resolve('late')
+      const [next] = crowd
+      if (next !== undefined) await clock.sleep(Math.max(0, next.untilMs - nowMs), ended.signal)
     }
   }
   const letGo = async (tell: (one: Waiting<Result>) => void): Promise<void> => {

@@ -1,0 +1,44 @@
+import type { FastifyInstance } from 'fastify'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { notFound } from '../../src/vault/vault.ts'
+import { createTestApp } from '../support/app.ts'
+import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
+
+let app: FastifyInstance
+let url: string
+
+beforeAll(async () => {
+  const unknown = () => Promise.reject(notFound())
+  app = await createTestApp({ get: unknown, refresh: unknown })
+  url = await app.listen({ host: '127.0.0.1', port: 0 })
+})
+
+afterAll(() => app.close())
+
+const KEY = 'Authorization: Bearer tokens:list+tokens:use+tokens:write'
+
+test.each([
+  ['POST /v1/tokens', 400, 'invalid_request'],
+  ['POST /v1/tokens/find', 400, 'invalid_request'],
+  ['POST /v1/tokens/a/refresh', 404, 'not_found'],
+  ['GET /v1/tokens/a', 404, 'not_found'],
+  ['GET /v1/tokens/a/access-token', 404, 'not_found'],
+])(
+  '%s without a body is answered at once, also where it names the type of one',
+  async (line, status, code) => {
+    for (const announced of [[], ['Content-Type: application/json']]) {
+      const answer = await sendRaw(url, rawRequest([`${line} HTTP/1.1`, KEY, ...announced]))
+      expect(parseRaw(answer)).toMatchObject({ status, body: { code } })
+    }
+  },
+)
+
+test('requests without a body that come at once are all answered', async () => {
+  const ids = Array.from({ length: 20 }, (_, index) => `token-${index}`)
+  const requests = ids.map((id, index) => {
+    const last = index === ids.length - 1 ? 'close' : 'keep-alive'
+    return [`GET /v1/tokens/${id} HTTP/1.1`, 'Host: vault', `Connection: ${last}`, KEY, '', ''].join('\r\n')
+  })
+  const answer = await sendRaw(url, requests.join(''))
+  expect(answer.match(/HTTP\/1\.1 404 /g)).toHaveLength(ids.length)
+})
