@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerOptions } from 'node:https'
+import { Readable } from 'node:stream'
 import sensible from '@fastify/sensible'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
@@ -40,6 +41,7 @@ export async function createServer(
   // Node would answer in its own words.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   await app.register(sensible)
+  giveParsersAnEnd(app)
   stampAnswers(app)
   answerProblems(app)
   refuseOddHeaders(app)
@@ -51,5 +53,13 @@ function stampAnswers(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.cacheControl('no-store').header('x-request-id', request.id)
     done()
+  })
+}
+
+/** The stream that is not needed has ended before a parser could hear it: one that is called for all that gets another. */
+function giveParsersAnEnd(app: FastifyInstance): void {
+  app.addHook('preParsing', ({ headers }, _reply, payload, done) => {
+    const isOver = headers['content-type'] !== undefined && (payload as Readable).readableEnded
+    done(null, isOver ? Readable.from([]) : payload)
   })
 }

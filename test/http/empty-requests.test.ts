@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createMetricsApp } from '../../src/http/metrics-app.ts'
 import { notFound } from '../../src/vault/vault.ts'
 import { createTestApp } from '../support/app.ts'
 import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
@@ -41,4 +43,16 @@ test('requests without a body that come at once are all answered', async () => {
   })
   const answer = await sendRaw(url, requests.join(''))
   expect(answer.match(/HTTP\/1\.1 404 /g)).toHaveLength(ids.length)
+})
+
+test('so is one to the metrics’ own port, which then stops without a wait', async () => {
+  const metrics = await createMetricsApp(() => Promise.resolve(''), pino({ level: 'silent' }))
+  const metricsUrl = await metrics.listen({ host: '127.0.0.1', port: 0 })
+  for (const line of ['POST /metrics', 'DELETE /nowhere']) {
+    for (const [type, status] of Object.entries({ 'application/json': 400, 'text/plain': 404 })) {
+      const request = rawRequest([`${line} HTTP/1.1`, `Content-Type: ${type}`])
+      expect(parseRaw(await sendRaw(metricsUrl, request)).status).toBe(status)
+    }
+  }
+  await metrics.close()
 })

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { escapePointer, VaultError } from '../../domain/errors.ts'
 
@@ -10,11 +9,6 @@ export function parseJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('ignore', 'ignore')
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   app.removeAllContentTypeParsers()
-  // Of a request without a body the stream has ended before anybody could hear it.
-  app.addHook('preParsing', ({ headers }, _reply, payload, done) => {
-    const isOver = headers['content-type'] !== undefined && (payload as Readable).readableEnded
-    done(null, isOver ? Readable.from([]) : payload)
-  })
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     // Many clients name the type of a body that they do not send; a route that needs one misses it by itself.
     if (body.length === 0) {
