@@ -16,6 +16,7 @@ interface MoreOptions {
 const REQUEST_TIMEOUT_MS = 30_000
 /** A request without a body needs no stream: most have none, and it would cost a tenth of the answer. */
 const SERVER = { optimizeEmptyRequests: true }
+/** Spread, since Fastify's types allow no `http` beside an `https` that is null. */
 const PLAIN = { http: SERVER }
 
 /** A server without routes, which answers whatever is sent to it by problem documents that no cache keeps. */

@@ -28,8 +28,11 @@ export interface AuditLine extends Position {
   body: Buffer
 }
 
+/** What stands for a secret in a line; null where the key is unknown. */
+export type Fingerprint = (secret: Secret) => string | null
+
 /** The fields of an entry, each allowed by name. */
-export function fieldsOf(entry: AuditEntry, print: (secret: Secret) => string | null): LineFields {
+export function fieldsOf(entry: AuditEntry, print: Fingerprint): LineFields {
   return {
     request_id: entry.requestId,
     namespace_id: entry.namespaceId,
@@ -52,10 +55,7 @@ export function fieldsOf(entry: AuditEntry, print: (secret: Secret) => string | 
 }
 
 /** Undefined where nothing was disclosed. */
-function fingerprintsOf(
-  disclosed: NonNullable<AuditEntry['disclosed']>,
-  print: (secret: Secret) => string | null,
-) {
+function fingerprintsOf(disclosed: NonNullable<AuditEntry['disclosed']>, print: Fingerprint) {
   const prints: Record<string, string | null> = {}
   for (const field in disclosed) {
     const secret = disclosed[field]

@@ -3,7 +3,7 @@ import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { AuditKeys } from './audit-keys.ts'
-import type { LineFields, Position } from './audit-line.ts'
+import type { Fingerprint, LineFields, Position } from './audit-line.ts'
 import { fieldsOf, OPENED, TORN, writeLine } from './audit-line.ts'
 import type { AuditSink } from './audit-sink.ts'
 
@@ -95,7 +95,7 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
 }
 
 /** A crowd is shown one secret: it is the same for all of them. */
-function createFingerprints(keys: AuditKeys): (secret: Secret) => string | null {
+function createFingerprints(keys: AuditKeys): Fingerprint {
   const known = new Map<Secret, string | null>()
   return (secret) => {
     const print = known.get(secret) ?? keys.fingerprint(keys.currentId, secret)

@@ -45,7 +45,7 @@ test('requests without a body that come at once are all answered', async () => {
   expect(answer.match(/HTTP\/1\.1 404 /g)).toHaveLength(ids.length)
 })
 
-test('so is one to the metrics’ own port, which then stops without a wait', async () => {
+test('the metrics’ own port answers a request without a body, and its stop waits for none', async () => {
   const metrics = await createMetricsApp(() => Promise.resolve(''), pino({ level: 'silent' }))
   const metricsUrl = await metrics.listen({ host: '127.0.0.1', port: 0 })
   for (const line of ['POST /metrics', 'DELETE /nowhere']) {
