@@ -27,15 +27,20 @@ export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buf
 }
 
 const LENGTH_BYTES = 4
+/** No unit of a string takes more in UTF-8. */
+const MOST_BYTES_PER_UNIT = 3
 
 /** Each part behind its length, so that no two lists of parts read the same. */
 export function lengthPrefixed(...parts: (string | Buffer)[]): Buffer {
-  const lengths = parts.map((part) => (typeof part === 'string' ? Buffer.byteLength(part) : part.length))
-  const prefixed = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0))
-  let offset = 0
-  for (const [index, part] of parts.entries()) {
-    offset = prefixed.writeUInt32BE(lengths[index] ?? 0, offset)
-    offset += typeof part === 'string' ? prefixed.write(part, offset) : part.copy(prefixed, offset)
+  let most = 0
+  for (const part of parts) most += LENGTH_BYTES + MOST_BYTES_PER_UNIT * part.length
+  const prefixed = Buffer.allocUnsafe(most)
+  let end = 0
+  for (const part of parts) {
+    const start = end + LENGTH_BYTES
+    const length = typeof part === 'string' ? prefixed.write(part, start) : part.copy(prefixed, start)
+    prefixed.writeUInt32BE(length, end)
+    end = start + length
   }
-  return prefixed
+  return prefixed.subarray(0, end)
 }

@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { NamespaceKeys, Place } from '../domain/keyring.ts'
 import { UnreadableError } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
+import { hmacUnder } from './hmac.ts'
 
 /** A sealed value is `format (1 byte) | data key id (4 bytes) | nonce (12) | ciphertext | tag (16)`. */
 const FORMAT = 1
@@ -25,6 +25,7 @@ export function createNamespaceKeys({
 }: UnwrappedKeys): NamespaceKeys {
   const primary = sealing.get(primaryId)
   if (primary === undefined) throw new Error(`data key ${primaryId} is missing`)
+  const digest = hmacUnder(lookup)
   const header = Buffer.alloc(HEADER_BYTES)
   header.writeUInt8(FORMAT)
   header.writeUInt32BE(primaryId, 1)
@@ -51,8 +52,7 @@ export function createNamespaceKeys({
     seal,
     open,
     reseal: (place, sealed) => (keyIdOf(sealed) >= primaryId ? sealed : seal(place, open(place, sealed))),
-    digest: (kind, secret) =>
-      createHmac('sha256', lookup).update(lengthPrefixed(kind, secret.reveal())).digest(),
+    digest: (kind, secret) => digest(lengthPrefixed(kind, secret.reveal())),
   }
 }
 

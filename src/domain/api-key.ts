@@ -1,6 +1,7 @@
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Scope } from './caller.ts'
 import type { Event } from './event.ts'
+import { sha256 } from './sha256.ts'
 
 /** What is known of an API key: everything but the key. */
 export interface ApiKey {
@@ -54,5 +55,5 @@ export function generateApiKey(id: string): string {
 
 /** What is kept of a key. It is no password: 256 random bits need no slow hash. */
 export function digestOfKey(key: string): Buffer {
-  return hash('sha256', key, 'buffer')
+  return sha256(key)
 }

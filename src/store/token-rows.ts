@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import type { Insertable } from 'kysely'
 import { sql } from 'kysely'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
+import { sha256 } from '../domain/sha256.ts'
 import type { LastError, Token } from '../domain/token.ts'
 import { userKeyOf } from '../domain/token.ts'
 import type { Schema } from './schema.ts'
@@ -165,12 +165,12 @@ function plainColumns(token: Token) {
 
 /** The digest by which a user is found: of bounded length, as an index needs it. */
 export function userKey(userName: string): Buffer {
-  return hash('sha256', userKeyOf(userName), 'buffer')
+  return sha256(userKeyOf(userName))
 }
 
 function identityOf({ provider, clientId }: Token, userName: string): Buffer {
   const identity = JSON.stringify([provider, clientId, userKeyOf(userName)])
-  return hash('sha256', identity, 'buffer')
+  return sha256(identity)
 }
 
 function sameValue(one: unknown, other: unknown): boolean {

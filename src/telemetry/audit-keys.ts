@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import { createSecretKey, hkdfSync } from 'node:crypto'
+import type { Hmac } from '../crypto/hmac.ts'
+import { hmacUnder } from '../crypto/hmac.ts'
 import type { Secret } from '../domain/secret.ts'
 
 /** What the audit log is chained and fingerprinted with: two keys from each master key, named by its id. */
@@ -28,20 +29,15 @@ export function createAuditKeys(masterKeys: readonly { id: string; bytes: Buffer
     currentId: current.id,
     ids: masterKeys.map(({ id }) => id),
     mac(keyId, previousMac, line) {
-      const key = chain.get(keyId)
-      if (key === undefined) return null
       // Neither a mac nor a line holds a line feed: no two pairs of them read the same.
-      return createHmac('sha256', key).update(`${previousMac}\n`).update(line).digest('base64url')
+      return chain.get(keyId)?.(`${previousMac}\n`, line).toString('base64url') ?? null
     },
     fingerprint(keyId, secret) {
-      const key = print.get(keyId)
-      if (key === undefined) return null
-      const digest = createHmac('sha256', key).update(secret.reveal()).digest()
-      return digest.toString('base64url', 0, FINGERPRINT_BYTES)
+      return print.get(keyId)?.(secret.reveal()).toString('base64url', 0, FINGERPRINT_BYTES) ?? null
     },
   }
 }
 
-function derive(masterKey: Buffer, use: string): KeyObject {
-  return createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', use, KEY_BYTES)))
+function derive(masterKey: Buffer, use: string): Hmac {
+  return hmacUnder(createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', use, KEY_BYTES))))
 }
