@@ -6,11 +6,16 @@ import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
-import type { TokenRow } from './schema.ts'
+import type { StoredJson, StoredToken } from './stored-token.ts'
+import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { isSameToken, keysFor, toToken } from './token-rows.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
-type ClaimedRow = TokenRow & { now: Date; leaseSeconds: number }
+interface ClaimedRow {
+  stored: StoredToken
+  now: Date
+  leaseSeconds: number
+}
 
 /**
  * The provider's terms say that the token may be renewed now. Each line is one of them. A lease that is still there
@@ -58,7 +63,7 @@ export async function claimOne(
     for update`
   const [row] = await claimWhere(claimer, [{ ...terms, places: 1 }], one, 1)
   if (row === undefined) return null
-  const [claim] = await toClaims(claimer, [{ ...row, namespaceId }], forced)
+  const [claim] = await toClaims(claimer, [{ ...row, stored: { ...row.stored, namespaceId } }], forced)
   return claim ?? null
 }
 
@@ -72,9 +77,9 @@ async function claimWhere(
   terms: DueTerms[],
   which: RawBuilder<unknown>,
   limit: number,
-) {
+): Promise<ClaimedRow[]> {
   const column = <Value>(value: (terms: DueTerms) => Value) => terms.map(value)
-  const { rows } = await sql<ClaimedRow>`
+  const { rows } = await sql<Omit<ClaimedRow, 'stored'> & { token: StoredJson }>`
     with terms as (
       select * from unnest(${column((term) => term.provider)}::text[], ${column((term) => term.places)}::int[],
         ${column((term) => term.leaseSeconds)}::float8[], ${column((term) => term.replaySeconds)}::float8[], ${column((term) => term.minIntervalSeconds)}::float8[],
@@ -109,8 +114,8 @@ async function claimWhere(
       renewals = case when limit_count is null then '{}'
         else (renewals || now())[greatest(1, cardinality(renewals) + 2 - limit_count):] end
     from claimable where tokens.namespace_id = claimable.namespace_id and tokens.id = claimable.id
-    returning tokens.*, now() as now, lease_seconds`.execute(db)
-  return rows
+    returning ${sql.raw(STORED_TOKEN)} as token, now() as now, lease_seconds`.execute(db)
+  return rows.map(({ token, ...claimed }) => ({ ...claimed, stored: readStored(token) }))
 }
 
 const isoTime = (at: RawBuilder<unknown>) =>
@@ -120,8 +125,8 @@ const isoTime = (at: RawBuilder<unknown>) =>
 async function toClaims({ db, keyring }: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Claim[]> {
   const opened = await Promise.allSettled(
     rows.map(async (row) => {
-      const keys = await keysFor(keyring, row.namespaceId, [row])
-      const token = toToken(row, keys)
+      const keys = await keysFor(keyring, row.stored.namespaceId, [row.stored])
+      const token = toToken(row.stored, keys)
       return { row, token, client: clientOf(token, keys) }
     }),
   )
@@ -134,7 +139,7 @@ async function toClaims({ db, keyring }: Claimer, rows: ClaimedRow[], forced: bo
   )
   return loaded.map(({ row, token, client }) => ({
     token,
-    fence: row.fence,
+    fence: token.fence,
     claimedAt: row.now,
     leaseSeconds: row.leaseSeconds,
     forced,

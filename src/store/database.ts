@@ -66,7 +66,6 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
     connectionTimeoutMillis: QUEUE_MS,
-    types: { getTypeParser: typeParser },
     idleTimeoutMillis: 30_000,
   })
   pool.on('error', onLost)
@@ -81,19 +80,6 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
     },
     close: () => db.destroy(),
   }
-}
-
-/** How values are read: as pg does it, but for moments, of which a token has nine. */
-const typeParser = (...[type, format]: Parameters<typeof pg.types.getTypeParser>): unknown =>
-  type === pg.types.builtins.TIMESTAMPTZ ? readMoment : pg.types.getTypeParser(type, format)
-
-const readOtherMoment = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date
-
-/** `2026-11-25 17:35:48.123456+00`, as a session in UTC shows it, is read in half the time. */
-function readMoment(text: string): Date {
-  if (!text.endsWith('+00')) return readOtherMoment(text)
-  const moment = new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
-  return Number.isNaN(moment.getTime()) ? readOtherMoment(text) : moment
 }
 
 /** A standby answers queries, but it is no place to keep tokens. */

@@ -4,19 +4,24 @@ import { createBatch } from './batch.ts'
 import type { Db } from './database.ts'
 import { runPrepared } from './database.ts'
 import { isPassing } from './storage-faults.ts'
-import type { StoredToken } from './stored-token.ts'
-import { STORED_COLUMNS } from './stored-token.ts'
+import type { StoredJson, StoredToken } from './stored-token.ts'
+import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { userKey } from './token-rows.ts'
 
-/** A row that was found, and the database's clock at that moment. */
-interface FoundRow extends StoredToken {
+/** A row of the answer; `nth` is the number of the look-up, from 1. */
+interface FoundRow {
+  token: StoredJson
   now: Date
-  /** Which one of the look-ups it answers, from 1. */
   nth: number
 }
 
-/** Rows of one namespace, at most 100. */
-export type LookUp = (keys: NamespaceKeys, criterion: Criterion, narrowing: Narrowing) => Promise<FoundRow[]>
+/** At most 100 rows, and the database's clock at that moment; nobody asks for the time of none. */
+export interface FoundRows {
+  rows: StoredToken[]
+  now: Date
+}
+
+export type LookUp = (keys: NamespaceKeys, criterion: Criterion, narrowing: Narrowing) => Promise<FoundRows>
 
 interface Asked extends Narrowing {
   namespaceId: string
@@ -51,7 +56,7 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
 export function createLookUp(db: Db): LookUp {
   const batches = Object.fromEntries(
     Object.keys(CONDITIONS).map((by) => [by, batchOf(db, by as Criterion['by'])]),
-  ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRow[]>>
+  ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRows>>
   return (keys, criterion, { provider, clientId }) =>
     batches[criterion.by]({
       namespaceId: keys.namespaceId,
@@ -62,8 +67,8 @@ export function createLookUp(db: Db): LookUp {
 }
 
 function batchOf(db: Db, by: Criterion['by']) {
-  const text = textOf(by)
-  return createBatch<Asked, FoundRow[]>({
+  const statements = statementsOf(by)
+  return createBatch<Asked, FoundRows>({
     isCommon: isPassing,
     patienceMs: PATIENCE_MS,
     async run(items) {
@@ -73,21 +78,37 @@ function batchOf(db: Db, by: Criterion['by']) {
         items.map(({ provider }) => provider),
         items.map(({ clientId }) => clientId),
       ]
-      const found: FoundRow[][] = items.map(() => [])
-      for (const row of await runPrepared<FoundRow>(db, text, columns)) found[row.nth - 1]?.push(row)
+      const answer =
+        items.length === 1
+          ? await runPrepared<FoundRow>(db, statements.one, columns.flat())
+          : await runPrepared<FoundRow>(db, statements.many, columns)
+      const found: FoundRows[] = items.map(() => ({ rows: [], now: new Date(0) }))
+      for (const { token, now, nth } of answer) {
+        const one = found[nth - 1]
+        if (one === undefined) continue
+        one.now = now
+        one.rows.push(readStored(token))
+      }
       return found
     },
   })
 }
 
-function textOf(by: Criterion['by']): string {
+/** For a single look-up Postgres need not make a list of it first. */
+function statementsOf(by: Criterion['by']): { one: string; many: string } {
   const { type, matches } = CONDITIONS[by]
-  return `/* find_by_${by} */ select found.*, now() as now, nth::int
-    from unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[])
-      with ordinality as asked (of_namespace, value, of_provider, of_client, nth)
-    cross join lateral (select ${STORED_COLUMNS} from tokens where namespace_id = of_namespace and ${matches}
+  const textOf = (name: string, asked: string) => `/* ${name} */ select found.token, now() as now, nth::int
+    from ${asked} as asked (of_namespace, value, of_provider, of_client, nth)
+    cross join lateral (select ${STORED_TOKEN} as token from tokens where namespace_id = of_namespace and ${matches}
       and (of_provider is null or provider = of_provider) and (of_client is null or client_id = of_client)
       limit ${MOST_MATCHES}) as found`
+  return {
+    one: textOf(`find_by_${by}`, `(select $1::uuid, $2::${type}, $3::text, $4::text, 1)`),
+    many: textOf(
+      `find_many_by_${by}`,
+      `unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[]) with ordinality`,
+    ),
+  }
 }
 
 function valueOf(keys: NamespaceKeys, criterion: Criterion): string | Buffer {

@@ -2,23 +2,13 @@ import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring } from '../domain/keyring.ts'
 import type { Found, Page, Reading, TokenFilter } from '../domain/token-store.ts'
-import type { TokenRef } from '../domain/token.ts'
+import type { Token, TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { LookUp } from './look-ups.ts'
 import type { Schema } from './schema.ts'
-import type { StoredToken } from './stored-token.ts'
+import type { StoredJson, StoredToken } from './stored-token.ts'
+import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { keysFor, toToken, userKey } from './token-rows.ts'
-
-type TimedRow = StoredToken & { now: Date }
-
-/** Rows of one namespace, each with the database's clock. */
-function tokensOf(db: Db, namespaceId: string) {
-  return db
-    .selectFrom('tokens')
-    .selectAll()
-    .select(sql<Date>`now()`.as('now'))
-    .where('namespaceId', '=', namespaceId)
-}
 
 /** By what the criterion names; of a crowd of matches some. */
 export async function findBy(
@@ -28,9 +18,9 @@ export async function findBy(
   criterion: Criterion,
   narrowing: Narrowing,
 ): Promise<Found> {
-  const rows = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing)
+  const { rows, now } = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing)
   rows.sort((one, other) => (one.id < other.id ? -1 : 1))
-  return found(rows, keyring, namespaceId)
+  return { tokens: await open(rows, keyring, namespaceId), now }
 }
 
 const UNNARROWED: Narrowing = { provider: null, clientId: null }
@@ -46,10 +36,16 @@ export async function getToken(
 
 /** Along the primary key, or along tokens_identity where the filter names a user. */
 export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Found> {
-  let query = filtered(tokensOf(db, namespaceId), page.filter)
+  let query = db
+    .selectFrom('tokens')
+    .select(sql.raw<StoredJson>(STORED_TOKEN).as('token'))
+    .select(sql<Date>`now()`.as('now'))
+    .where('namespaceId', '=', namespaceId)
+  query = filtered(query, page.filter)
   if (page.after !== null) query = query.where('id', '>', page.after)
   const rows = await query.orderBy('id').limit(page.limit).execute()
-  return found(rows, keyring, namespaceId)
+  const stored = rows.map(({ token }) => readStored(token))
+  return { tokens: await open(stored, keyring, namespaceId), now: rows[0]?.now ?? new Date() }
 }
 
 interface Filterable {
@@ -68,7 +64,7 @@ export function filtered<Query extends Filterable>(query: Query, filter: TokenFi
   return narrowed
 }
 
-async function found(rows: TimedRow[], keyring: Keyring, namespaceId: string): Promise<Found> {
+async function open(rows: StoredToken[], keyring: Keyring, namespaceId: string): Promise<Token[]> {
   const keys = await keysFor(keyring, namespaceId, rows)
-  return { tokens: rows.map((row) => toToken(row, keys)), now: rows[0]?.now ?? new Date() }
+  return rows.map((row) => toToken(row, keys))
 }

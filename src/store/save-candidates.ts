@@ -3,8 +3,8 @@ import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { Db } from './database.ts'
 import { runPrepared } from './database.ts'
 import type { TokenRow } from './schema.ts'
-import type { StoredToken } from './stored-token.ts'
-import { STORED_COLUMNS } from './stored-token.ts'
+import type { StoredJson, StoredToken } from './stored-token.ts'
+import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { toToken, userKey } from './token-rows.ts'
 
 /** Everything by which a save can meet a stored token. */
@@ -28,7 +28,8 @@ export function identitiesOf(save: SaveRequest, keys: NamespaceKeys): Identities
 
 type CandidateColumn = 'userKey' | 'refreshDigest' | 'grantDigest' | 'accessDigest' | 'replacedAccess'
 
-export interface CandidateRow extends StoredToken, Pick<TokenRow, CandidateColumn> {
+export interface CandidateRow extends Pick<TokenRow, CandidateColumn> {
+  stored: StoredToken
   holdsRefresh: boolean
 }
 
@@ -63,7 +64,7 @@ const textOf = (name: string, lock: string) => `/* ${name} */
       where given_user is null and other.namespace_id = of_namespace and other.id = any(named)
   ) as ids offset 0) as known
   left join lateral (
-    select ${STORED_COLUMNS}, user_key as "userKey", refresh_digest as "refreshDigest",
+    select ${STORED_TOKEN} as token, user_key as "userKey", refresh_digest as "refreshDigest",
       grant_digest as "grantDigest", access_digest as "accessDigest", replaced_access as "replacedAccess",
       coalesce(id = holder.token_id, false) as "holdsRefresh"
     from tokens where namespace_id = of_namespace and id = any(ids) order by id for update ${lock}
@@ -92,12 +93,12 @@ export async function selectCandidates(
     column((given) => given.accessDigest),
   ]
   const met: Met[] = orders.map(() => ({ rows: [], now: new Date(0) }))
-  type Row = { nth: number; now: Date } & (CandidateRow | { id: null })
+  type Row = Omit<CandidateRow, 'stored'> & { nth: number; now: Date; token: StoredJson | null }
   for (const row of await runPrepared<Row>(trx, nowait ? CANDIDATES_NOW : CANDIDATES, values)) {
     const one = met[row.nth - 1]
     if (one === undefined) continue
     one.now = row.now
-    if (row.id !== null) one.rows.push(row)
+    if (row.token !== null) one.rows.push({ ...row, stored: readStored(row.token) })
   }
   return met
 }
@@ -105,9 +106,9 @@ export async function selectCandidates(
 export function toCandidate(row: CandidateRow, given: Identities, keys: NamespaceKeys): Candidate {
   const holdsRefresh = row.holdsRefresh
   return {
-    token: toToken(row, keys),
+    token: toToken(row.stored, keys),
     shares: {
-      id: row.id === given.id,
+      id: row.stored.id === given.id,
       user_name: same(row.userKey, given.userKey),
       grant_token: same(row.grantDigest, given.grantDigest),
       refresh_token: holdsRefresh,

@@ -94,7 +94,8 @@ function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boo
     for (const [index, order] of able.entries()) {
       const { rows, now } = met[index] ?? { rows: [], now: new Date() }
       if (!isFirst(order, rows)) continue
-      const keys = await keysFor(keyring, order.namespaceId, rows)
+      const stored = rows.map((row) => row.stored)
+      const keys = await keysFor(keyring, order.namespaceId, stored)
       try {
         const plan = order.plan(
           rows.map((row) => toCandidate(row, order.identities, keys)),
@@ -115,7 +116,7 @@ function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boo
 function createFirsts() {
   const seen = new Set<string>()
   return ({ namespaceId }: Order, rows: Met['rows']): boolean => {
-    const keys = rows.map(({ id }) => `${namespaceId}/${id}`)
+    const keys = rows.map(({ stored }) => `${namespaceId}/${stored.id}`)
     const isFirst = !keys.some((key) => seen.has(key))
     for (const key of keys) seen.add(key)
     return isFirst

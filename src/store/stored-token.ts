@@ -1,54 +1,110 @@
 import type { TokenRow } from './schema.ts'
 
 /** The columns of a token, without those that only statements look at. */
-const COLUMNS = {
-  namespaceId: 'namespace_id',
-  id: 'id',
-  provider: 'provider',
-  userName: 'user_name',
-  clientId: 'client_id',
-  clientSecret: 'client_secret',
-  refreshToken: 'refresh_token',
-  grantToken: 'grant_token',
-  accessToken: 'access_token',
-  tokenType: 'token_type',
-  scope: 'scope',
-  redirectUrl: 'redirect_url',
-  apiDomain: 'api_domain',
-  expiresAt: 'expires_at',
-  lifetimeSeconds: 'lifetime_seconds',
-  status: 'status',
-  errorCode: 'error_code',
-  errorDetail: 'error_detail',
-  errorAt: 'error_at',
-  errorAttempts: 'error_attempts',
-  refreshDueAt: 'refresh_due_at',
-  retryAt: 'retry_at',
-  leaseUntil: 'lease_until',
-  lostAt: 'lost_at',
-  fence: 'fence',
-  renewals: 'renewals',
-  version: 'version',
-  createdAt: 'created_at',
-  updatedAt: 'updated_at',
-  refreshedAt: 'refreshed_at',
-  lastUsedAt: 'last_used_at',
-} as const satisfies Partial<Record<keyof TokenRow, string>>
+const NAMES = [
+  'namespaceId',
+  'id',
+  'provider',
+  'userName',
+  'clientId',
+  'clientSecret',
+  'refreshToken',
+  'grantToken',
+  'accessToken',
+  'tokenType',
+  'scope',
+  'redirectUrl',
+  'apiDomain',
+  'expiresAt',
+  'lifetimeSeconds',
+  'status',
+  'errorCode',
+  'errorDetail',
+  'errorAt',
+  'errorAttempts',
+  'refreshDueAt',
+  'retryAt',
+  'leaseUntil',
+  'lostAt',
+  'fence',
+  'renewals',
+  'version',
+  'createdAt',
+  'updatedAt',
+  'refreshedAt',
+  'lastUsedAt',
+] as const satisfies (keyof TokenRow)[]
+type Name = (typeof NAMES)[number]
+
+const DIGESTS = [
+  'userKey',
+  'identity',
+  'refreshDigest',
+  'grantDigest',
+  'accessDigest',
+] as const satisfies (keyof TokenRow)[]
 
 /** All that a token is made of, as it is stored. */
-export type StoredToken = Pick<TokenRow, keyof typeof COLUMNS>
+export type StoredToken = Pick<TokenRow, Name>
 
 /** All columns that a token is written to, by the names that rows have for them here. */
-export const COLUMN_NAMES = {
-  ...COLUMNS,
-  userKey: 'user_key',
-  identity: 'identity',
-  refreshDigest: 'refresh_digest',
-  grantDigest: 'grant_digest',
-  accessDigest: 'access_digest',
-} as const satisfies Partial<Record<keyof TokenRow, string>>
+export const COLUMN_NAMES = Object.fromEntries(
+  [...NAMES, ...DIGESTS].map((name) => [name, columnOf(name)]),
+) as Record<Name | (typeof DIGESTS)[number], string>
 
-/** For the select list of a statement of our own. */
-export const STORED_COLUMNS = Object.entries(COLUMNS)
-  .map(([name, column]) => `${column} as "${name}"`)
-  .join(', ')
+function columnOf(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/**
+ * A stored token for the select list of a statement of our own, as one value: what pg is told of each column, with every
+ * answer, and does with it, was a sixth of a lone find.
+ */
+export const STORED_TOKEN = `json_build_array(${NAMES.map((name) => `tokens.${columnOf(name)}`).join(', ')})`
+
+type InJson<Value> = Value extends Buffer | Date ? string : Value extends Date[] ? string[] : Value
+type JsonOf<Names extends readonly Name[]> = { [Index in keyof Names]: InJson<StoredToken[Names[Index]]> }
+
+/** What {@link STORED_TOKEN} gives. */
+export type StoredJson = JsonOf<typeof NAMES>
+
+// prettier-ignore
+export function readStored([
+  namespaceId, id, provider, userName, clientId, clientSecret, refreshToken, grantToken, accessToken, tokenType, scope,
+  redirectUrl, apiDomain, expiresAt, lifetimeSeconds, status, errorCode, errorDetail, errorAt, errorAttempts,
+  refreshDueAt, retryAt, leaseUntil, lostAt, fence, renewals, version, createdAt, updatedAt, refreshedAt, lastUsedAt,
+]: StoredJson): StoredToken {
+  return {
+    namespaceId, id, provider, userName, clientId,
+    clientSecret: readBytes(clientSecret),
+    refreshToken: readBytes(refreshToken),
+    grantToken: readBytes(grantToken),
+    accessToken: readBytes(accessToken),
+    tokenType, scope, redirectUrl, apiDomain,
+    expiresAt: readMoment(expiresAt),
+    lifetimeSeconds, status, errorCode, errorDetail,
+    errorAt: readMoment(errorAt),
+    errorAttempts,
+    refreshDueAt: readMoment(refreshDueAt),
+    retryAt: readMoment(retryAt),
+    leaseUntil: readMoment(leaseUntil),
+    lostAt: readMoment(lostAt),
+    fence,
+    renewals: renewals.map((at) => new Date(at)),
+    version,
+    createdAt: new Date(createdAt),
+    updatedAt: new Date(updatedAt),
+    refreshedAt: readMoment(refreshedAt),
+    lastUsedAt: readMoment(lastUsedAt),
+  }
+}
+
+/** `\\x` and two digits a byte. */
+function readBytes(json: string | null): Buffer | null {
+  return json === null ? null : Buffer.from(json.slice(2), 'hex')
+}
+
+/** ISO 8601, of which a date keeps milliseconds. */
+function readMoment(json: string | null): Date | null {
+  return json === null ? null : new Date(json)
+}
