@@ -17,6 +17,7 @@ import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
+import { tellAnswers } from './plugins/tell-answers.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -88,30 +89,4 @@ function httpsOptions({ cert, key, clientCa }: NonNullable<AppOptions['tls']>) {
     key,
     ...(clientCa !== null && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
   }
-}
-
-/** One line an answer, of fields that are allowed by name: never a header, a query or a body. */
-function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, outcome: code, routeOptions } = request
-    const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
-    request.log[isProbe(route) ? 'debug' : 'info'](
-      {
-        request_id: id,
-        method,
-        route,
-        status: reply.statusCode,
-        ms: Math.round(ms * 10) / 10,
-        key_id: request.caller?.keyId ?? null,
-      },
-      'answered',
-    )
-    observer.answered({ method: request.is404 ? null : method, route, code, ms })
-    done()
-  })
-}
-
-/** Asked every few seconds by machines: worth a line only to those who look for it. */
-function isProbe(route: string | null): boolean {
-  return route === '/healthz' || route === '/readyz' || route === '/metrics'
 }
