@@ -115,12 +115,22 @@ function clientOf(
 
 const NAME = /^\/\* (\w+) \*\//
 
-/** A statement that begins with a name in a comment is parsed and planned once by each connection. */
+/**
+ * A statement that begins with a name in a comment is parsed and planned once by each connection. Its answer comes by a
+ * callback: that of pg's own promise is held, by what is garbage already, until all of the heap is collected, which took
+ * a tenth of a find, and p99 by a quarter more.
+ */
 function keepPrepared(client: pg.Client): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown
   const prepared = (text: unknown, values: unknown, ...more: unknown[]): unknown => {
-    const name = typeof text === 'string' ? NAME.exec(text)?.[1] : undefined
-    return name === undefined ? query(text, values, ...more) : query({ name, text, values }, ...more)
+    if (typeof text !== 'string' || more.length > 0) return query(text, values, ...more)
+    const name = NAME.exec(text)?.[1]
+    return new Promise((resolve, reject) => {
+      query({ name, text, values }, (error: Error | null, result: unknown) => {
+        if (error === null) resolve(result)
+        else reject(error)
+      })
+    })
   }
   client.query = prepared as typeof client.query
 }
