@@ -46,6 +46,8 @@ const PLANNING = {
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
 }
+/** In which moments and bytes are read here, whatever the operator's database has for others. */
+const FORMS = { TimeZone: 'UTC', DateStyle: 'ISO', bytea_output: 'hex' }
 /** Postgres keeps the limits above by itself, unless it or the network is gone: then nothing ever comes. */
 const ANSWER_MS = 8_000
 
@@ -62,7 +64,7 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
     },
     max: size,
     application_name: name,
-    options: Object.entries(PLANNING)
+    options: Object.entries({ ...PLANNING, ...FORMS })
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
     connectionTimeoutMillis: QUEUE_MS,

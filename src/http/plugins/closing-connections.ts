@@ -1,13 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** A stop waits for it. */
-    isUnderWay: boolean
-  }
-}
-
 /** What a request under way may take once the service stops: longer than any wait of a caller. */
 const MOST_DRAINING_MS = 20_000
 const POLL_MS = 50
@@ -21,7 +14,6 @@ export function closeConnections(app: FastifyInstance): void {
   // A number: tables that a set of requests has outgrown hold on to them until all of the heap is collected.
   let underWay = 0
 
-  app.decorateRequest('isUnderWay', false)
   const drain = async () => {
     const endMs = performance.now() + MOST_DRAINING_MS
     do await sleep(POLL_MS)
@@ -34,13 +26,12 @@ export function closeConnections(app: FastifyInstance): void {
     return Promise.resolve()
   })
   // From the moment at which the request is whole: a body that never comes is nobody's work.
-  app.addHook('preValidation', (request, _reply, done) => {
-    request.isUnderWay = true
+  app.addHook('preValidation', (_request, { raw }, done) => {
     underWay += 1
-    done()
-  })
-  app.addHook('onResponse', (request, _reply, done) => {
-    if (request.isUnderWay) underWay -= 1
+    // Fastify's onResponse never comes for a caller who has left.
+    raw.once('close', () => {
+      underWay -= 1
+    })
     done()
   })
   app.addHook('onSend', (_request, reply, payload, done) => {

@@ -1,0 +1,36 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { createTestApp } from '../support/app.ts'
+
+/** Far less than a stop waits for requests under way. */
+const NO_WAIT_MS = 10_000
+const GET = 'GET /v1/tokens/a HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer tokens:list\r\n\r\n'
+
+test(
+  'a caller who has left before the answer does not hold up a stop, nor does half of a request',
+  async () => {
+    const asked = Promise.withResolvers<undefined>()
+    const app = await createTestApp({
+      get() {
+        asked.resolve(undefined)
+        return new Promise(() => undefined)
+      },
+    })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const leaving = connect(port, '127.0.0.1')
+    leaving.write(GET)
+    await asked.promise
+    leaving.destroy()
+    const half = connect(port, '127.0.0.1')
+    half.write(GET.slice(0, 40))
+    await once(half, 'connect')
+    const ended = once(half, 'close')
+    await app.close()
+    await ended
+    expect(half.destroyed).toBe(true)
+  },
+  NO_WAIT_MS,
+)
