@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto'
+import { hmacUnder } from '../domain/hmac.ts'
 import type { NamespaceKeys, Place } from '../domain/keyring.ts'
 import { UnreadableError } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
-import { hmacUnder } from './hmac.ts'
 
 /** A sealed value is `format (1 byte) | data key id (4 bytes) | nonce (12) | ciphertext | tag (16)`. */
 const FORMAT = 1

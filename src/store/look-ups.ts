@@ -16,7 +16,7 @@ interface FoundRow {
 }
 
 /** At most 100 rows, and the database's clock at that moment; nobody asks for the time of none. */
-export interface FoundRows {
+interface FoundRows {
   rows: StoredToken[]
   now: Date
 }

@@ -1,6 +1,6 @@
 import { createSecretKey, hkdfSync } from 'node:crypto'
-import type { Hmac } from '../crypto/hmac.ts'
-import { hmacUnder } from '../crypto/hmac.ts'
+import type { Hmac } from '../domain/hmac.ts'
+import { hmacUnder } from '../domain/hmac.ts'
 import type { Secret } from '../domain/secret.ts'
 
 /** What the audit log is chained and fingerprinted with: two keys from each master key, named by its id. */

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hmacUnder } from '../../src/crypto/hmac.ts'
+import { hmacUnder } from '../../src/domain/hmac.ts'
 
 const bytes = (max: number, min = 0) =>
   fc.uint8Array({ minLength: min, maxLength: max }).map((array) => Buffer.from(array))

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { sha256 } from '../domain/sha256.ts'
+import { sha256 } from './sha256.ts'
 
 /** The digest of a message, given in parts; text is taken as UTF-8. */
 export type Hmac = (...message: (string | Buffer)[]) => Buffer
