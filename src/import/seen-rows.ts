@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { SaveRequest } from '../domain/save.ts'
+import { sha256 } from '../domain/sha256.ts'
 import { userKeyOf } from '../domain/token.ts'
 
 /** Remembers of which token a row was, at some 100 bytes a token, so that a duplicate can name its twin. */
@@ -35,5 +35,5 @@ export function marksOf({
 
 /** 16 bytes, one a character. */
 function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest().toString('latin1', 0, 16)
+  return sha256(text).toString('latin1', 0, 16)
 }

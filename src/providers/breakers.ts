@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { EndpointObserver } from '../domain/observer.ts'
 import type { RefreshOutcome } from '../domain/provider.ts'
 import type { Secret } from '../domain/secret.ts'
+import { sha256 } from '../domain/sha256.ts'
 import type { Breaker, End } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 
@@ -69,7 +69,7 @@ function endOf(outcome: RefreshOutcome, token: Secret): End {
 /** Tells tokens apart without holding on to one. Null where a secret does not open. */
 function digestOf(token: Secret): string | null {
   try {
-    return createHash('sha256').update(token.reveal()).digest('base64')
+    return sha256(token.reveal()).toString('base64')
   } catch {
     return null
   }

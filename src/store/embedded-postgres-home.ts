@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -13,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { StartupError } from '../domain/errors.ts'
+import { sha256 } from '../domain/sha256.ts'
 import { makePrivateFolder } from './data-folder.ts'
 import { canEnter } from './embedded-postgres-user.ts'
 import type { PostgresUser } from './embedded-postgres-user.ts'
@@ -59,7 +59,7 @@ export function openHome(
     return { directory: folder, relocated: false }
   }
   if (found !== undefined) throw outOfReach(cluster)
-  const name = createHash('sha256').update(folder).digest('hex').slice(0, 8)
+  const name = sha256(folder).toString('hex', 0, 4)
   const directory = makeHome(sharedFolder(), `${name}-`, user)
   symlinkSync(join(directory, CLUSTER), cluster)
   return { directory, relocated: true }

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Keyring } from '../domain/keyring.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
+import { sha256 } from '../domain/sha256.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import { createBatch } from './batch.ts'
 import type { Planned } from './carry-out.ts'
@@ -155,5 +155,6 @@ function lockKeys(namespaceId: string, identities: Identities): string[] {
 
 /** The advisory lock that a save holds of each identity until it commits. */
 export function lockKey(namespaceId: string, kind: keyof Identities, value: string | Buffer): bigint {
-  return createHash('sha256').update(`${namespaceId}:${kind}:`).update(value).digest().readBigInt64BE()
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value
+  return sha256(Buffer.concat([Buffer.from(`${namespaceId}:${kind}:`), bytes])).readBigInt64BE()
 }

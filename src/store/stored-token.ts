@@ -68,6 +68,7 @@ type JsonOf<Names extends readonly Name[]> = { [Index in keyof Names]: InJson<St
 /** What {@link STORED_TOKEN} gives. */
 export type StoredJson = JsonOf<typeof NAMES>
 
+/** The names stand in the order of those above, which is that of the array. */
 // prettier-ignore
 export function readStored([
   namespaceId, id, provider, userName, clientId, clientSecret, refreshToken, grantToken, accessToken, tokenType, scope,
