@@ -7,8 +7,8 @@ import type { Server, World } from './world/world.ts'
 export type Asking = Omit<LoadPlan, 'port' | 'seconds' | 'first' | 'tokens'> &
   Partial<Pick<LoadPlan, 'first' | 'tokens'>>
 
-/** By then its code is compiled, and its connections are open. */
-const WARM_UP = { requests: 3_000, connections: 32, seconds: 1 }
+/** As long as so many rounds: by then its code is compiled, and its connections are open. */
+const WARM_UP = { rounds: 3, connections: 32 }
 
 /** A server under load. It is warmed up before the first round. */
 export function underLoad(world: World, server: Server, asking: Asking): Contender {
@@ -21,12 +21,9 @@ export function underLoad(world: World, server: Server, asking: Asking): Contend
     }
     return result
   }
-  let sent = 0
-  const warmUp = async () => {
-    while (sent < WARM_UP.requests) sent += (await load(WARM_UP.connections, WARM_UP.seconds)).requests
-  }
+  let warmUp: Promise<unknown> | null = null
   return async () => {
-    await warmUp()
+    await (warmUp ??= load(WARM_UP.connections, WARM_UP.rounds * secondsPerRound))
     const before = usageOf(server.pid)
     const { requests, seconds, p50Ms, p99Ms } = await load(asking.connections, secondsPerRound)
     const after = usageOf(server.pid)

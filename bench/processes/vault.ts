@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../src/store/free-port.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 
 /** The service as a process. */
 export interface Vault {
@@ -27,9 +28,7 @@ export interface VaultSettings {
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-/** As in the Dockerfile, and in the script `start`. */
-const HEAP = ['--max-semi-space-size=16', '--max-old-space-size=512', '--v8-pool-size=1']
-const PROGRAM = ['--disable-sigusr1', ...HEAP, join(ROOT, 'dist/cli.js')]
+const PROGRAM = [...NODE_FLAGS, join(ROOT, 'dist/cli.js')]
 const READY_WITHIN_MS = 60_000
 const POLL_MS = 5
 let started = 0

@@ -132,6 +132,15 @@ describe('the image', () => {
     }
   })
 
+  it('has Node run with the options of npm start', () => {
+    const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    const options = scripts['start']?.split(' ').filter((word) => word.startsWith('--')) ?? []
+    expect(options.length).toBeGreaterThan(0)
+    expect(image.entrypoint).toEqual(expect.arrayContaining(options))
+  })
+
   it('runs as a user that is not root, named by number', () => {
     expect(image.user.uid).toBeGreaterThan(0)
     expect(image.user.gid).toBeGreaterThan(0)

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { NODE_FLAGS } from '../../bench/processes/node-flags.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const READY_WITHIN_MS = 60_000
@@ -74,13 +75,13 @@ export async function vaultSettings(
 
 /**
  * Starts the service as a process and waits until it is ready; rejects with its output when it ends instead.
- * `program` is the command line to run in place of the service's own.
+ * `program` is what Node is to run in place of the service's own.
  */
 export async function startVaultProcess(
   { url, env }: VaultSettings,
   program: string[] = [CLI],
 ): Promise<VaultProcess> {
-  const child = spawn(process.execPath, program, {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...program], {
     env: { ...inherited(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
