@@ -105,8 +105,7 @@ function clientOf(
       const connectionString = urls[chosen] ?? ''
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
-      keepPrepared(this)
-      if (answerMs !== null) limitAnswers(this, socket, answerMs)
+      askInTime(this, socket, answerMs)
       this.on('error', onLost)
       this.once('end', () => {
         if (!served.has(this) && current === chosen) current = (chosen + 1) % urls.length
@@ -120,21 +119,25 @@ const NAME = /^\/\* (\w+) \*\//
 /**
  * A statement that begins with a name in a comment is parsed and planned once by each connection. Its answer comes by a
  * callback: that of pg's own promise is held, by what is garbage already, until all of the heap is collected, which took
- * a tenth of a find, and p99 by a quarter more.
+ * a tenth of a find, and p99 by a quarter more. Where none comes in time the connection is given up: pg's own
+ * query_timeout would leave it in the pool, for the next one to wait on.
  */
-function keepPrepared(client: pg.Client): void {
+function askInTime(client: pg.Client, socket: Socket, answerMs: number | null): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown
-  const prepared = (text: unknown, values: unknown, ...more: unknown[]): unknown => {
+  const ask = (text: unknown, values: unknown, ...more: unknown[]): unknown => {
     if (typeof text !== 'string' || more.length > 0) return query(text, values, ...more)
     const name = NAME.exec(text)?.[1]
     return new Promise((resolve, reject) => {
+      const giveUp = () => socket.destroy(new Error('Connection terminated: no answer'))
+      const timer = answerMs === null ? undefined : setTimeout(giveUp, answerMs)
       query({ name, text, values }, (error: Error | null, result: unknown) => {
+        clearTimeout(timer)
         if (error === null) resolve(result)
         else reject(error)
       })
     })
   }
-  client.query = prepared as typeof client.query
+  client.query = ask as typeof client.query
 }
 
 /**
@@ -144,18 +147,4 @@ function keepPrepared(client: pg.Client): void {
 export async function runPrepared<Row>(db: Db, text: string, values: unknown[]): Promise<Row[]> {
   const { rows } = await db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))
   return rows
-}
-
-/** pg's own query_timeout would leave the silent connection in the pool, for the next one to wait on. */
-function limitAnswers(client: pg.Client, socket: Socket, answerMs: number): void {
-  const query = client.query.bind(client) as (...args: unknown[]) => unknown
-  const limited = (...args: unknown[]): unknown => {
-    const answer = query(...args)
-    if (!(answer instanceof Promise)) return answer
-    const timer = setTimeout(() => socket.destroy(new Error('Connection terminated: no answer')), answerMs)
-    return answer.finally(() => {
-      clearTimeout(timer)
-    })
-  }
-  client.query = limited as typeof client.query
 }
