@@ -10,9 +10,10 @@ export const KEY_CACHE_MS = 60_000
 const CACHED_NAMESPACES = 10_000
 /**
  * With random 96-bit nonces a key may seal at most 2^32 values (NIST SP 800-38D, 8.3). A namespace of ten million
- * tokens renewed hourly seals 240 million a day: it would take 17 days, so a key retires after 7.
+ * tokens that live for half an hour is renewed every 1,350 s; where the provider rotates, each renewal seals two values:
+ * 1,280 million a day, so a key retires after 3.
  */
-const PRIMARY_KEY_DAYS = 7
+const PRIMARY_KEY_DAYS = 3
 const KEY_BYTES = 32
 /** Counting more of what a missing key costs would make a start that fails a slow one. */
 const MOST_COUNTED = 100_000

@@ -109,9 +109,9 @@ test('a thousand callers at once cost one reading', async () => {
 const age = (minutes: number) =>
   database.query(`update data_keys set created_at = created_at - interval '${minutes} minutes'`)
 
-test('a primary key older than 7 days retires: the next one seals, the old one still opens', async () => {
+test('a primary key older than 3 days retires: the next one seals, the old one still opens', async () => {
   const sealed = (await replica().keysOf(namespaceId)).seal(PLACE, new Secret('old'))
-  await age(7 * 24 * 60 - 1)
+  await age(3 * 24 * 60 - 1)
   expect(keyIdOf((await replica().keysOf(namespaceId)).seal(PLACE, new Secret('')))).toBe(2)
   await age(2)
   const replicas = await Promise.all(Array.from({ length: 8 }, () => replica().keysOf(namespaceId)))
