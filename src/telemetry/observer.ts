@@ -12,10 +12,10 @@ export function createObserver(
 ): Observer & ExchangeObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
-      const line = { token_id: ref.id, provider, outcome, stored, ms: Math.round(ms) }
+      const line = { token_id: ref.id, provider, outcome: codeOf(outcome), stored, ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'renewed')
       else log.warn(line, 'renewal failed')
-      const code = stored ? codeOf(outcome) : 'dropped'
+      const code = stored ? line.outcome : 'dropped'
       metrics.renewals.inc({ provider, outcome: code })
       metrics.renewalSeconds.observe({ provider }, ms / 1000)
       const entry = { namespaceId: ref.namespaceId, actor: REFRESHER, tokenId: ref.id } as const
@@ -35,10 +35,10 @@ export function createObserver(
       log.error({ token_id: ref.id, err: error }, 'a renewal waits for the storage')
     },
     exchangeSettled({ namespaceId, provider, outcome, ms }) {
-      const line = { namespace_id: namespaceId, provider, outcome, ms: Math.round(ms) }
+      const line = { namespace_id: namespaceId, provider, outcome: codeOf(outcome), ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'exchanged')
       else log.warn(line, 'exchange failed')
-      metrics.exchanges.inc({ provider, outcome: codeOf(outcome) })
+      metrics.exchanges.inc({ provider, outcome: line.outcome })
     },
     exchangeEndedLate({ ref: { namespaceId, id: tokenId }, actor }) {
       const entry = { namespaceId, actor, action: 'token.exchanged', tokenId, outcome: 'ok' } as const
