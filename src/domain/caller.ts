@@ -1,4 +1,4 @@
-/** What an API key allows. `docs/api.md` says what each means; `http/scopes.ts` which route asks for which. */
+/** What an API key allows. `docs/operate.md` says what each means; `http/scopes.ts` which route asks for which. */
 export type Scope = 'tokens:list' | 'tokens:use' | 'tokens:read' | 'tokens:write' | 'tokens:delete' | 'admin'
 
 export const SCOPES: readonly Scope[] = [
