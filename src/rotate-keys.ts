@@ -10,7 +10,7 @@ import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Db } from './store/database.ts'
-import type { KeyRotationStore } from './store/key-rotations.ts'
+import type { KeyRotationStore, Page } from './store/key-rotations.ts'
 import { createKeyRotationStore } from './store/key-rotations.ts'
 
 export interface RotationOptions {
@@ -71,11 +71,7 @@ interface DataKeyRotation {
   pageSize: number
 }
 
-interface Sweep {
-  old: number
-  moved: number
-  unreadable: UnreadableError[]
-}
+type Sweep = Pick<Page, 'old' | 'moved' | 'left' | 'unreadable'>
 
 async function rotateDataKeys({ db, keyring, output, waitMs, pageSize }: DataKeyRotation) {
   const store = createKeyRotationStore(db)
@@ -93,9 +89,8 @@ async function rotateDataKeys({ db, keyring, output, waitMs, pageSize }: DataKey
     await sleep(leftMs)
   }
   for (;;) {
-    const { old, unreadable, ...last } = await sweep()
+    const { old, left, unreadable, ...last } = await sweep()
     moved += last.moved
-    const left = new Set(unreadable.map(({ place }) => place.rowId)).size
     // Only a sweep that meets nothing to move says that nothing is left.
     if (old === left) {
       await store.finish(startedAt)
@@ -115,7 +110,7 @@ interface SweepParts {
 
 /** Goes over all tokens of all namespaces once. */
 async function sweepAll({ keyring, store, output, startedAt, pageSize }: SweepParts): Promise<Sweep> {
-  const sum: Sweep = { old: 0, moved: 0, unreadable: [] }
+  const sum: Sweep = { old: 0, moved: 0, left: 0, unreadable: [] }
   const progress = createProgress(output, 'Tokens', await store.countTokens())
   for (const { id } of await store.listNamespaces()) {
     const keys = await keysOf(id, keyring, startedAt)
@@ -124,6 +119,7 @@ async function sweepAll({ keyring, store, output, startedAt, pageSize }: SweepPa
       progress.advance(page.tokens)
       sum.old += page.old
       sum.moved += page.moved
+      sum.left += page.left
       sum.unreadable.push(...page.unreadable)
       after = page.last
     }

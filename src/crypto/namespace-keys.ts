@@ -36,13 +36,13 @@ export function createNamespaceKeys({
     Buffer.concat([header, encrypt(primary, Buffer.from(secret.reveal(), 'utf8'), bind(header, place))])
   const open = (place: Place, sealed: Buffer) => {
     const key = isSealed(sealed) ? sealing.get(keyIdOf(sealed)) : undefined
-    if (key === undefined) throw new UnreadableError(keyIdOf(sealed), place)
+    if (key === undefined) throw new UnreadableError(namespaceId, keyIdOf(sealed), place)
     try {
       const head = sealed.subarray(0, HEADER_BYTES)
       const plaintext = decrypt(key, sealed.subarray(HEADER_BYTES), bind(head, place))
       return new Secret(plaintext.toString('utf8'))
     } catch {
-      throw new UnreadableError(keyIdOf(sealed), place)
+      throw new UnreadableError(namespaceId, keyIdOf(sealed), place)
     }
   }
 

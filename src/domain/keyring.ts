@@ -78,12 +78,17 @@ export class MasterKeyError extends StartupError {
 
 /** A sealed value that does not open. All causes look the same from outside. */
 export class UnreadableError extends Error {
+  readonly namespaceId: string
   readonly keyId: number
   readonly place: Place
 
-  constructor(keyId: number, place: Place) {
-    super(`a sealed value does not open: key ${keyId}, ${place.table} ${place.rowId} ${place.field}`)
+  constructor(namespaceId: string, keyId: number, place: Place) {
+    const { table, rowId, field } = place
+    super(
+      `a sealed value does not open: namespace ${namespaceId}, key ${keyId}, ${table} ${rowId} ${field}: restore the row from a backup, or delete it`,
+    )
     this.name = 'UnreadableError'
+    this.namespaceId = namespaceId
     this.keyId = keyId
     this.place = place
   }

@@ -11,14 +11,16 @@ import type { SealedColumn } from './token-rows.ts'
 import { placeOf, SEALED_COLUMNS } from './token-rows.ts'
 
 /** Some tokens of a namespace, one behind the other by id. */
-interface Page {
+export interface Page {
   /** The last id; null where there are no more tokens. */
   last: string | null
   tokens: number
   /** How many had a value under an older key. */
   old: number
-  /** How many of these have none any more. The rest is locked just now, or does not open. */
+  /** How many of these have none any more. */
   moved: number
+  /** How many of them have one that does not open. The rest is locked just now. */
+  left: number
   unreadable: UnreadableError[]
 }
 
@@ -70,7 +72,7 @@ async function resealPage(
       (select * from tokens where namespace_id = ${namespaceId} and id > ${after} order by id limit ${size}) as page`.execute(
     db,
   )
-  const page: Page = { last: null, tokens: 0, old: 0, ...rows[0], moved: 0, unreadable: [] }
+  const page: Page = { last: null, tokens: 0, old: 0, ...rows[0], moved: 0, left: 0, unreadable: [] }
   if (page.old === 0) return page
   const range = sql`namespace_id = ${namespaceId} and id > ${after} and id <= ${page.last}`
   return { ...page, ...(await resealRange(db, namespaceId, keys, range)) }
@@ -102,7 +104,8 @@ async function resealRange(db: Db, namespaceId: string, keys: NamespaceKeys, ran
     const unreadable: UnreadableError[] = []
     const resealed = rows.map((row) => resealRow(row, keys, unreadable))
     await write(trx, namespaceId, resealed)
-    return { moved: rows.length - new Set(unreadable.map(({ place }) => place.rowId)).size, unreadable }
+    const left = new Set(unreadable.map(({ place }) => place.rowId)).size
+    return { moved: rows.length - left, left, unreadable }
   })
 }
 

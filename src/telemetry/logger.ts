@@ -53,6 +53,7 @@ function describeError(error: unknown, depth = 0): Record<string, unknown> {
   }
 }
 
-function describeSealed({ keyId, place: { table, rowId, field } }: UnreadableError): Record<string, unknown> {
-  return { data_key_id: keyId, table, row_id: rowId, field }
+function describeSealed({ namespaceId, keyId, place }: UnreadableError): Record<string, unknown> {
+  const { table, rowId, field } = place
+  return { namespace_id: namespaceId, data_key_id: keyId, table, row_id: rowId, field }
 }

@@ -24,11 +24,17 @@ test('an error is logged by its name, its code and where it was thrown: nothing 
   expect(lines.join('')).toContain('log.test.ts')
 })
 
-test('a sealed value that does not open is named by its data key, its row and its field', () => {
+test('a sealed value that does not open is named by its namespace, its data key, its row and its field', () => {
   const lines: string[] = []
   const logger = createLogger('trace', { write: (line) => lines.push(line) })
-  const cause = new UnreadableError(3, { table: 'tokens', rowId: 't-1', field: 'access_token' })
+  const cause = new UnreadableError('n-1', 3, { table: 'tokens', rowId: 't-1', field: 'access_token' })
   logger.error({ err: new Error('a page cannot be shown', { cause }) }, 'failed')
-  const sealed = { data_key_id: 3, table: 'tokens', row_id: 't-1', field: 'access_token' }
+  const sealed = {
+    namespace_id: 'n-1',
+    data_key_id: 3,
+    table: 'tokens',
+    row_id: 't-1',
+    field: 'access_token',
+  }
   expect(JSON.parse(lines.join(''))).toMatchObject({ err: { cause: { name: 'UnreadableError', sealed } } })
 })

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { parseMasterKeys } from '../../src/config/formats.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import type { StartupError } from '../../src/domain/errors.ts'
 import { serve } from '../../src/main.ts'
 import { rotateKeys } from '../../src/rotate-keys.ts'
 import type { Database } from '../../src/store/database.ts'
@@ -169,11 +170,28 @@ test('a value that does not open stays as it is and is named; the others are mov
   await database.query(
     `update tokens set access_token = (select access_token from tokens where id = 't-1') where id = 't-2'`,
   )
-  await expect(rotate()).rejects.toThrow('a sealed value does not open: key 2, tokens t-2 access_token')
+  await expect(rotate()).rejects.toThrow(
+    /does not open: namespace \S+, key 2, tokens t-2 access_token: restore/,
+  )
   const [row] = await database.query<{ n: number }>(
     `select count(*)::int as n from tokens where substring(access_token from 5 for 1) = '\\x03'`,
   )
   expect(row?.n).toBe(9)
+})
+
+test('a rotation ends though tokens of one id do not open in two namespaces, and names both', async () => {
+  const replica = await start()
+  await save(replica, 0)
+  const others = [await createNamespace(pool.db, 'one'), await createNamespace(pool.db, 'two')]
+  for (const id of others) {
+    await database.query(
+      `insert into tokens select (jsonb_populate_record(tokens, '{"namespace_id": "${id}"}')).* from tokens limit 1`,
+    )
+  }
+  // Of the copies' own namespaces the first keys are made only now.
+  await rotate()
+  const error = await rotate().catch((cause: unknown) => String((cause as StartupError).faults))
+  for (const id of others) expect(error).toContain(`namespace ${id}, key 2, tokens t-0 access_token`)
 })
 
 test('without --data-keys the data keys move to the first master key, and no token changes', async () => {
