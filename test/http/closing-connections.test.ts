@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { createTestApp } from '../support/app.ts'
@@ -31,6 +31,38 @@ test(
     await app.close()
     await ended
     expect(half.destroyed).toBe(true)
+  },
+  NO_WAIT_MS,
+)
+
+test(
+  'neither does one who has left while the key was read',
+  async () => {
+    const [read, closed] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+    const authenticator = {
+      async authenticate() {
+        read.resolve(undefined)
+        await closed.promise
+        return { keyId: 'key', namespaceId: 'n', scopes: new Set(['tokens:list'] as const) }
+      },
+    }
+    const app = await createTestApp({ get: () => new Promise(() => undefined) }, { authenticator })
+    app.server.on('connection', (socket: Socket) => {
+      socket.once('close', () => {
+        closed.resolve(undefined)
+      })
+    })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const leaving = connect(port, '127.0.0.1')
+    leaving.write(GET)
+    await read.promise
+    leaving.destroy()
+    await closed.promise
+    const half = connect(port, '127.0.0.1')
+    half.write(GET.slice(0, 40))
+    await once(half, 'connect')
+    await app.close()
   },
   NO_WAIT_MS,
 )

@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import type { ApiKey } from '../../src/domain/api-key.ts'
 import type { Scope } from '../../src/domain/caller.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import type { AppOptions } from '../../src/http/app.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Vault } from '../../src/vault/vault.ts'
 
@@ -17,7 +18,10 @@ const API_KEY: ApiKey = {
 }
 
 /** The app over a vault of the test's own, in which a key is the list of its scopes: `tokens:list+admin`. */
-export function createTestApp(vault: Partial<Vault>): Promise<FastifyInstance> {
+export function createTestApp(
+  vault: Partial<Vault>,
+  more: Partial<AppOptions> = {},
+): Promise<FastifyInstance> {
   const unexpected = () => Promise.reject(new Error('the test has no such call in mind'))
   return createApp({
     vault: {
@@ -56,5 +60,6 @@ export function createTestApp(vault: Partial<Vault>): Promise<FastifyInstance> {
     logger: pino({ level: 'silent' }),
     version: '0.0.0',
     tls: null,
+    ...more,
   })
 }

@@ -27,11 +27,14 @@ export function closeConnections(app: FastifyInstance): void {
   })
   // From the moment at which the request is whole: a body that never comes is nobody's work.
   app.addHook('preValidation', (_request, { raw }, done) => {
-    underWay += 1
-    // Fastify's onResponse never comes for a caller who has left.
-    raw.once('close', () => {
-      underWay -= 1
-    })
+    // Who has left while the key was read is told of no more.
+    if (!raw.destroyed) {
+      underWay += 1
+      // Fastify's onResponse never comes for a caller who has left.
+      raw.once('close', () => {
+        underWay -= 1
+      })
+    }
     done()
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
