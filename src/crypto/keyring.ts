@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { StartupError, unauthorized, VaultError } from '../domain/errors.ts'
+import { StartupError, storageUnavailable, unauthorized } from '../domain/errors.ts'
 import type { DataKeyStore, Keyring, NamespaceKeys, WrappedKey } from '../domain/keyring.ts'
 import { MasterKeyError } from '../domain/keyring.ts'
 import type { MasterKeys } from './master-keys.ts'
@@ -19,7 +19,6 @@ const KEY_BYTES = 32
 const MOST_COUNTED = 100_000
 
 const TOLD_EVERY_MS = 60_000
-const RETRY_AFTER_SECONDS = 2
 
 export interface KeyringOptions {
   cacheMs?: number
@@ -125,10 +124,7 @@ function createUnlocking(master: MasterKeys, now: () => number, onLocked: (error
         toldAtMs.set(cause.masterKeyId, now())
         onLocked(cause)
       }
-      const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
-      throw new VaultError('storage_unavailable', 'This replica lacks a key of the operator.', facts, {
-        cause,
-      })
+      throw storageUnavailable('This replica lacks a key of the operator.', cause)
     }
   }
 }

@@ -52,9 +52,25 @@ export class VaultError extends Error {
   }
 }
 
-/** For a caller whose namespace was deleted under it, and its key with it. */
+/** Without a valid key, and for a caller whose namespace was deleted under it, and its key with it. */
 export function unauthorized(): VaultError {
   return new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
+}
+
+export function notFound(): VaultError {
+  return new VaultError('not_found', 'There is no such token.')
+}
+
+const RETRY_AFTER_SECONDS = 2
+
+/** Nothing is wrong with the request: as it is, it may be sent again soon. */
+export function storageUnavailable(detail: string, cause?: unknown): VaultError {
+  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
+  return new VaultError('storage_unavailable', `${detail} Try again.`, facts, { cause })
+}
+
+export function stopping(): VaultError {
+  return storageUnavailable('The vault is stopping.')
 }
 
 /** A fault that stops the start: shown to the operator as it is, one fault a line. */

@@ -33,7 +33,6 @@ export interface CodeClaim {
   fence: number
   /** The storage's clock at the claim: the expiry counts from here. */
   claimedAt: Date
-  leaseSeconds: number
   /** An earlier attempt may have spent the code, and nobody has its answer. */
   uncertain: boolean
 }
@@ -46,7 +45,7 @@ export interface CodeStore {
   read(code: CodeRef): Promise<'under_way' | VaultError | null>
   /** Keeps a failure for those who wait for it. `uncertain`: the code may be spent all the same. */
   fail(claim: CodeClaim, failure: VaultError, uncertain: boolean, event: Event): Promise<void>
-  /** The token is stored: nothing of the code is kept beside it. */
+  /** The token is stored, or the code was never sent: nothing of it is kept. */
   end(claim: CodeClaim): Promise<void>
 }
 
@@ -93,13 +92,8 @@ export function exchangeError(outcome: ExchangeFailure, provider: Provider, unce
     return new VaultError('grant_refused', `${said}. ${lost}`)
   }
   if (outcome.kind === 'dead') return new VaultError('grant_refused', `${said}: let the user sign in again.`)
-  return new VaultError('grant_refused', `${said}, and no api_domain says whose data centre gave it.`)
-}
-
-/** May a failed attempt have spent the code? */
-export function mayHaveSpent(outcome: ExchangeFailure): boolean {
-  return (
-    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
-    (outcome.kind === 'unavailable' && outcome.sent)
+  return new VaultError(
+    'grant_refused',
+    `${said}, and nothing says whose data centre gave it: send the api_domain, too.`,
   )
 }

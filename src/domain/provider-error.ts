@@ -1,11 +1,16 @@
 import { VaultError } from './errors.ts'
 import type { Provider, ProviderFailure } from './provider.ts'
+import { UNKNOWN_API_DOMAIN } from './provider.ts'
 
 const THROTTLE_SECONDS = 60
 const RETRY_AFTER_SECONDS = 2
 
 /** A failure that says nothing of the token or code that was sent, as the caller who asked for the request is told. */
 export function providerError(what: string, outcome: ProviderFailure, provider: Provider | null): VaultError {
+  if (outcome.error === UNKNOWN_API_DOMAIN) {
+    const remedy = "no data centre has this api_domain. Give that of the user's data centre."
+    return new VaultError('client_refused', `${what}: ${remedy}`)
+  }
   const detail = `${what}: the provider answered ${outcome.error}`
   switch (outcome.kind) {
     case 'client_refused':

@@ -12,3 +12,11 @@ interface BrakedOutcome {
 }
 
 export type Failure = Exclude<RenewalOutcome, RenewedOutcome>
+
+/** The request went out, and what came back, if anything, does not say what became of the token or code in it. */
+export function isUnknown(outcome: Failure): boolean {
+  return (
+    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
+    (outcome.kind === 'unavailable' && outcome.sent)
+  )
+}

@@ -5,6 +5,7 @@ import { nextSlot, refreshDueAt } from './life.ts'
 import type { Provider, RenewedOutcome } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
+import { isUnknown } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
 import { isOurDelay, retryDelays } from './retry.ts'
 import type { LastError, Token } from './token.ts'
@@ -162,9 +163,9 @@ function failed(
     ? (claim.token.lostAt ?? claim.claimedAt)
     : claim.token.lostAt
   const lastError: LastError = { ...describe(outcome, claim.token, provider), at: now, attempts }
-  const renewals = wasSent(outcome) ? claim.token.renewals : claim.token.renewals.slice(0, -1)
-  const before: Token = { ...claim.token, lastError, renewals, lostAt }
   const sent = wasSent(outcome)
+  const renewals = sent ? claim.token.renewals : claim.token.renewals.slice(0, -1)
+  const before: Token = { ...claim.token, lastError, renewals, lostAt }
   const facts = { ...factsOf(claim), code: lastError.code, error: outcome.error, sent, attempts }
   if (outcome.kind === 'dead') {
     const token: Token = { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }
@@ -194,13 +195,9 @@ const failure = (facts: Required<Event>['facts']): Event => ({
   facts,
 })
 
-/** The request went out, and what came back, if anything, does not say whether the refresh token was replaced. */
+/** Does nobody know whether the refresh token was replaced? */
 function isAnswerLost(outcome: Failure, { rotates }: Provider): boolean {
-  if (rotates === 'never') return false
-  return (
-    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
-    (outcome.kind === 'unavailable' && outcome.sent)
-  )
+  return rotates !== 'never' && isUnknown(outcome)
 }
 
 /** A request that never left is a free retry: the provider has not counted it. */

@@ -2,7 +2,7 @@ import { findCriteria } from './criterion.ts'
 import type { PartialToken } from './criterion.ts'
 import { VaultError } from './errors.ts'
 import type { Token } from './token.ts'
-import { DEFAULT_PROVIDER, userKeyOf } from './token.ts'
+import { DEFAULT_PROVIDER, isOtherUser } from './token.ts'
 
 /** What a caller asks to save. Absent fields are null and stay as they are. */
 export interface SaveRequest extends PartialToken {
@@ -151,7 +151,8 @@ function identityAfter(token: Token, save: SaveRequest, twin: Token | undefined)
 function hasIdentity(token: Token, { provider, clientId, userName }: Identity): boolean {
   return (
     userName !== null &&
-    sameUser(token.userName, userName) &&
+    token.userName !== null &&
+    !isOtherUser(token.userName, userName) &&
     token.clientId === clientId &&
     token.provider === provider
   )
@@ -161,13 +162,11 @@ function hasIdentity(token: Token, { provider, clientId, userName }: Identity): 
 function contradicts(token: Token, save: SaveRequest): boolean {
   const differs = (stored: string | null, given: string | null) =>
     stored !== null && given !== null && stored !== given
-  const otherUser =
-    save.userName !== null && token.userName !== null && !sameUser(token.userName, save.userName)
-  return differs(token.provider, save.provider) || differs(token.clientId, save.clientId) || otherUser
-}
-
-function sameUser(one: string | null, other: string): boolean {
-  return one !== null && userKeyOf(one) === userKeyOf(other)
+  return (
+    differs(token.provider, save.provider) ||
+    differs(token.clientId, save.clientId) ||
+    isOtherUser(token.userName, save.userName)
+  )
 }
 
 /** A token without a user that holds the same refresh token is the same grant, met before its user was known. */

@@ -80,3 +80,8 @@ export const COMMAND_LINE: Actor = 'cli'
 export function userKeyOf(userName: string): string {
   return userName.normalize('NFC').toLowerCase().normalize('NFC')
 }
+
+/** Two users that are known, and not the same. */
+export function isOtherUser(one: string | null, other: string | null): boolean {
+  return one !== null && other !== null && userKeyOf(one) !== userKeyOf(other)
+}

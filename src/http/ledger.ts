@@ -49,7 +49,8 @@ export interface LedgerParts {
 
 const REFUSALS: Record<Brake, string> = {
   request_rate: 'This key sends more requests a second than it is allowed.',
-  disclosure_budget: 'This key has seen as many tokens within an hour as it is allowed.',
+  disclosure_budget:
+    'This key has seen as many tokens within an hour as it is allowed: wait, or ask for fewer at once.',
 }
 
 export function createLedger(parts: LedgerParts): Ledger {

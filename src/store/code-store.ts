@@ -67,7 +67,7 @@ async function claim(db: Db, code: CodeRef, digest: Buffer, leaseSeconds: number
       returning fence, uncertain, now() as now`.execute(trx)
     const [row] = rows
     if (row === undefined) return null
-    return { code, fence: row.fence, claimedAt: row.now, leaseSeconds, uncertain: row.uncertain }
+    return { code, fence: row.fence, claimedAt: row.now, uncertain: row.uncertain }
   })
 }
 

@@ -1,7 +1,5 @@
 import pg from 'pg'
-import { VaultError } from '../domain/errors.ts'
-
-const RETRY_AFTER_SECONDS = 2
+import { storageUnavailable, VaultError } from '../domain/errors.ts'
 
 /** SQLSTATE classes and codes that say: not now. Anything else is a fault of ours. */
 const PASSING_CLASSES = ['08', '53', '57', '58']
@@ -26,7 +24,7 @@ export function guardStorage<Store extends Record<keyof Store, Method>>(store: S
         try {
           return await method(...args)
         } catch (error) {
-          throw isPassing(error) ? unavailable(error) : error
+          throw isPassing(error) ? storageUnavailable(NO_DATABASE, error) : error
         }
       },
     ]),
@@ -35,12 +33,7 @@ export function guardStorage<Store extends Record<keyof Store, Method>>(store: S
 
 type Method = (...args: never[]) => Promise<unknown>
 
-function unavailable(cause: unknown): VaultError {
-  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
-  return new VaultError('storage_unavailable', 'The database cannot be reached just now. Try again.', facts, {
-    cause,
-  })
-}
+const NO_DATABASE = 'The database cannot be reached just now.'
 
 /** Does it say nothing of what was asked for, but of the storage at this moment? */
 export function isPassing(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
-import { VaultError } from '../domain/errors.ts'
+import type { VaultError } from '../domain/errors.ts'
+import { storageUnavailable } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { AuditKeys } from './audit-keys.ts'
 import type { Fingerprint, LineFields, Position } from './audit-line.ts'
@@ -21,7 +22,6 @@ interface Waiting {
   reject: (error: Error) => void
 }
 
-const RETRY_AFTER_SECONDS = 2
 /** Longer than a stream waits for its reader. */
 const MOST_WRITE_MS = 6_000
 
@@ -134,9 +134,10 @@ function isSameOrLater(found: Position, before: Position): boolean {
 }
 
 function unwritable(cause: unknown): VaultError {
-  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
-  const detail = 'The audit log cannot be written just now, and without it nothing is disclosed. Try again.'
-  return new VaultError('storage_unavailable', detail, facts, { cause })
+  return storageUnavailable(
+    'The audit log cannot be written just now, and without it nothing is disclosed.',
+    cause,
+  )
 }
 
 /** Lines of one write, each behind the one before. */

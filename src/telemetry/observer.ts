@@ -34,6 +34,9 @@ export function createObserver(
     renewalNotStored(ref, error) {
       log.error({ token_id: ref.id, err: error }, 'a renewal waits for the storage')
     },
+    renewalFailed(ref, error) {
+      log.warn({ token_id: ref.id, err: error }, 'a renewal ended without an outcome')
+    },
     exchangeSettled({ namespaceId, provider, outcome, ms }) {
       const line = { namespace_id: namespaceId, provider, outcome: codeOf(outcome), ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'exchanged')

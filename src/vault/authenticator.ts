@@ -5,7 +5,7 @@ import type { Authenticator } from '../domain/authenticator.ts'
 import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
-import { VaultError } from '../domain/errors.ts'
+import { storageUnavailable } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 
 export interface AuthenticatorParts {
@@ -21,7 +21,6 @@ const CACHE_MS = 3_000
 const MOST_AGE_MS = 4_000
 const CACHED_KEYS = 10_000
 const USE_NOTED_EVERY_MS = 60_000
-const RETRY_AFTER_SECONDS = 2
 
 interface ReadKey {
   stored: StoredApiKey
@@ -63,7 +62,7 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
     if (key === null || !matches) return null
     const ageMs = clock.monotonicMs() - key.startedMs
     if (isExpired(key.stored, ageMs)) return null
-    if (ageMs >= MOST_AGE_MS) throw tooSlow()
+    if (ageMs >= MOST_AGE_MS) throw storageUnavailable('The database answers too slowly just now.')
     if (!key.isNoted) noteUse(store, key.stored)
     key.isNoted = true
     return key.caller
@@ -93,11 +92,6 @@ function keep(cache: Map<string, ReadKey>, id: string, key: ReadKey | null): voi
   cache.set(id, key)
   const [eldest] = cache.keys()
   if (cache.size > CACHED_KEYS && eldest !== undefined) cache.delete(eldest)
-}
-
-function tooSlow(): VaultError {
-  const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
-  return new VaultError('storage_unavailable', 'The database answers too slowly just now. Try again.', facts)
 }
 
 function callerOfBootstrap({ key, namespaceId }: AuthenticatorParts['bootstrap']) {

@@ -1,5 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
-import { VaultError } from '../domain/errors.ts'
+import { stopping, VaultError } from '../domain/errors.ts'
 import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
@@ -49,10 +49,7 @@ export function createExchanges(parts: ExchangeParts): Exchanges {
         await awaitPeer(code)
         continue
       }
-      const tradedMeanwhile = await findTraded(parts, task)
-      if (tradedMeanwhile === null) return tradeCode(parts, task, claim, startedMs)
-      await codes.end(claim)
-      return tradedMeanwhile
+      return tradeCode(parts, task, claim, startedMs)
     }
   }
   const share = (task: ExchangeTask): { work: Promise<Exchanged>; isShared: boolean } => {
@@ -111,8 +108,4 @@ function tellOfLate(observer: ExchangeObserver, { keyId: actor }: Caller, work: 
 function tooLate(): VaultError {
   const detail = 'The provider has not answered in time. The exchange goes on: ask again with the same code.'
   return new VaultError('provider_unavailable', detail, { retryAfterSeconds: 1 })
-}
-
-function stopping(): VaultError {
-  return new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.ts'
-import { VaultError } from '../domain/errors.ts'
+import { storageUnavailable, VaultError } from '../domain/errors.ts'
 import {
   canRenew,
   isAskedToWait,
@@ -50,7 +50,8 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
   const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
   if (slot > renewal.now) throw throttled(renewal.now, slot)
-  return living(renewal, provider)
+  // Its lease has run out, and it is not time yet to take it over.
+  throw storageUnavailable('An earlier renewal of the token was cut off.')
 }
 
 /** Null where the wait was too long. */

@@ -1,4 +1,4 @@
-import { VaultError } from '../domain/errors.ts'
+import { stopping } from '../domain/errors.ts'
 import type { Provider } from '../domain/provider.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import { awaitPeer } from './await-peer.ts'
@@ -21,9 +21,6 @@ export interface Renewals {
   /** Claims nothing any more; resolves when what was claimed is settled. */
   close(): Promise<void>
 }
-
-const stopping = () =>
-  new VaultError('storage_unavailable', 'The vault is stopping.', { retryAfterSeconds: 1 })
 
 const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
 
@@ -62,7 +59,7 @@ export function createRenewals(parts: RenewalsParts): Renewals {
     const { claimed, more } = await claiming.due(busy)
     for (const one of claimed) {
       hold(one).catch((error: unknown) => {
-        observer.refresherFailed(error)
+        observer.renewalFailed(one.claim.token, error)
       })
     }
     return more

@@ -1,6 +1,6 @@
 import type { Caller } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
-import { VaultError } from '../domain/errors.ts'
+import { notFound, storageUnavailable, VaultError } from '../domain/errors.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import { checkVersion } from '../domain/if-version.ts'
 import { providerError } from '../domain/provider-error.ts'
@@ -36,7 +36,7 @@ export async function revokeToken(
   let revoked: Secret | null = null
   for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
     const token = await afterRenewal(parts, { namespaceId, id })
-    if (token === null && tries === 1) throw new VaultError('not_found', 'There is no such token.')
+    if (token === null && tries === 1) throw notFound()
     if (token === null) return
     if (revoked === null) checkVersion(token.version, ifVersion)
     const grant = token.refreshToken ?? token.accessToken
@@ -44,7 +44,7 @@ export async function revokeToken(
     revoked = grant
     if (await parts.store.deleteUntouched(token, deleted)) return
   }
-  await parts.store.delete({ namespaceId, id }, deleted, 'any')
+  throw storageUnavailable('The token changes all the time.')
 }
 
 /** The token when no renewal of it is under way, or when that has taken too long. */

@@ -2,14 +2,15 @@ import type { Caller } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { CodeClaim, CodeStore, ExchangeOrder } from '../domain/exchange.ts'
-import { exchangeError, isTraded, mayHaveSpent, saveOfExchange } from '../domain/exchange.ts'
+import { exchangeError, isTraded, saveOfExchange } from '../domain/exchange.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { ExchangeRequest, Provider, Providers, RenewedOutcome } from '../domain/provider.ts'
+import { isUnknown } from '../domain/renewal-outcome.ts'
 import { ambiguousMatch, conflict } from '../domain/save.ts'
 import type { Reading, TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
-import { userKeyOf } from '../domain/token.ts'
+import { isOtherUser } from '../domain/token.ts'
 import { planExchange } from './plan-exchange.ts'
 import { untilStored } from './until-stored.ts'
 
@@ -52,17 +53,36 @@ export async function findTraded(
 
 /** @throws VaultError `conflict` where the token is of another user than the one named */
 export function checkUser(token: Token, { userName }: ExchangeOrder): void {
-  const isOthers =
-    userName !== null && token.userName !== null && userKeyOf(userName) !== userKeyOf(token.userName)
-  if (isOthers) throw conflict(token)
+  if (isOtherUser(token.userName, userName)) throw conflict(token)
 }
 
 /**
- * Sends a claimed code and stores what came of it: then, and only then, there is something to tell. No connection is
- * held meanwhile. `startedMs` is the monotonic moment before the claim was asked for.
+ * Trades a claimed code, unless somebody has traded it before the claim. `startedMs` is the monotonic moment before the
+ * claim was asked for.
  * @throws VaultError for what the provider, or the merge, refuses
  */
 export async function tradeCode(
+  parts: ExchangeParts,
+  task: ExchangeTask,
+  claim: CodeClaim,
+  startedMs: number,
+): Promise<Exchanged> {
+  const end = () => keep(parts, claim, () => parts.codes.end(claim))
+  let traded: Exchanged | null
+  try {
+    traded = await keep(parts, claim, () => findTraded(parts, task))
+  } catch (error) {
+    // What ends is forgotten, and with it that an earlier attempt may have spent the code.
+    if (!claim.uncertain) await end()
+    throw error
+  }
+  if (traded === null) return sendCode(parts, task, claim, startedMs)
+  await end()
+  return traded
+}
+
+/** Sends it and stores what came of it: then, and only then, there is something to tell. No connection is held meanwhile. */
+async function sendCode(
   parts: ExchangeParts,
   task: ExchangeTask,
   claim: CodeClaim,
@@ -79,7 +99,7 @@ export async function tradeCode(
     ms,
   })
   if (outcome.kind === 'renewed') return keepToken(parts, task, claim, outcome)
-  const uncertain = claim.uncertain || mayHaveSpent(outcome)
+  const uncertain = claim.uncertain || isUnknown(outcome)
   const failure = exchangeError(outcome, provider, claim.uncertain)
   return keepFailure(parts, task, claim, { failure, uncertain, error: outcome.error })
 }

@@ -1,7 +1,7 @@
 import type { Caller } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import { findCriteria } from '../domain/criterion.ts'
-import { VaultError } from '../domain/errors.ts'
+import { notFound } from '../domain/errors.ts'
 import type { ExchangeOrder } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
@@ -108,8 +108,4 @@ async function findToken(
     if (token !== undefined) return { token, now }
   }
   throw notFound()
-}
-
-export function notFound(): VaultError {
-  return new VaultError('not_found', 'There is no such token.')
 }

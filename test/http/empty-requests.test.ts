@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createMetricsApp } from '../../src/http/metrics-app.ts'
-import { notFound } from '../../src/vault/vault.ts'
+import { notFound } from '../../src/domain/errors.ts'
 import { createTestApp } from '../support/app.ts'
 import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 

@@ -2,6 +2,7 @@ import { VaultError } from '../../src/domain/errors.ts'
 import type { Providers } from '../../src/domain/provider.ts'
 import { renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
 import type { TokenStore } from '../../src/domain/token-store.ts'
+import type { TokenRef } from '../../src/domain/token.ts'
 import type { ProviderSettings } from '../../src/providers/provider-settings.ts'
 import { createProviders } from '../../src/providers/providers.ts'
 import { createPlaces } from '../../src/vault/places.ts'
@@ -108,6 +109,9 @@ export const SILENT = {
   renewalSettled: () => undefined,
   clientPaused: () => undefined,
   renewalNotStored: () => undefined,
+  renewalFailed: (_ref: TokenRef, error: unknown) => {
+    expectStorageUnavailable(error)
+  },
   refresherFailed: expectStorageUnavailable,
 }
 

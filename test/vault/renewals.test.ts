@@ -60,6 +60,7 @@ function world(most = 8) {
     renewalSettled: silent,
     clientPaused: silent,
     renewalNotStored: silent,
+    renewalFailed: silent,
     refresherFailed: silent,
   }
   const places = createPlaces(most)

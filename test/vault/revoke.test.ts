@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/contract/events.ts'
+import type { Scope } from '../../src/domain/caller.ts'
+import type { Providers } from '../../src/domain/provider.ts'
+import type { TokenStore } from '../../src/domain/token-store.ts'
+import { revokeToken } from '../../src/vault/revoke-token.ts'
+import { NOON, tokenOf } from '../support/domain.ts'
 import { useWorld } from '../support/renewal-world.ts'
 
 const world = useWorld({ acme: { rotates: 'always', min_interval: 0 } })
@@ -102,6 +107,31 @@ describe('a revocation', () => {
     expect(sent()).toEqual([])
     expect((await revoke(id, { 'if-match': '"1"' })).status).toBe(204)
   })
+})
+
+test('a token that changes with each try is not deleted: whatever it has by then was not revoked', async () => {
+  let reads = 0
+  const deletions: string[] = []
+  const store = {
+    get: () => {
+      reads += 1
+      const token = tokenOf({ id: 'a', clientId: 'c', refreshToken: `r-${reads}`, version: reads })
+      return Promise.resolve({ token, now: NOON })
+    },
+    record: () => Promise.resolve(),
+    deleteUntouched: () => Promise.resolve(false),
+    delete: ({ id }: { id: string }) => Promise.resolve(deletions.push(id) > 0),
+  } as unknown as TokenStore
+  const providers = {
+    revoke: () => Promise.resolve({ kind: 'revoked', answer: 'ok' }),
+  } as unknown as Providers
+  const clock = { monotonicMs: () => 0, sleep: () => Promise.resolve() }
+  const caller = { namespaceId: 'n', keyId: 'key', scopes: new Set<Scope>() }
+  await expect(revokeToken({ store, providers, clock }, caller, 'a', 'any')).rejects.toMatchObject({
+    code: 'storage_unavailable',
+  })
+  expect(reads).toBeGreaterThan(1)
+  expect(deletions).toEqual([])
 })
 
 describe('a revocation during a renewal', () => {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Authenticator } from '../../domain/authenticator.ts'
 import type { Caller, Scope } from '../../domain/caller.ts'
 import { allows } from '../../domain/caller.ts'
-import { VaultError } from '../../domain/errors.ts'
+import { unauthorized, VaultError } from '../../domain/errors.ts'
 import { scopeOfRoute } from '../scopes.ts'
 
 declare module 'fastify' {
@@ -36,7 +36,7 @@ export function authenticateCallers(
     request.caller = await authenticator.authenticate(key)
     if (request.caller === null) {
       await delayFailure(request.ip)
-      throw new VaultError('unauthorized', 'Send a valid API key: Authorization: Bearer tv_…')
+      throw unauthorized()
     }
   })
 }

@@ -1,11 +1,9 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { StartupError, VaultError } from '../../domain/errors.ts'
+import { StartupError, storageUnavailable } from '../../domain/errors.ts'
 import * as operations from '../operations.ts'
 
 /** Can this replica serve? Rejects with what is in the way. */
 export type Readiness = () => Promise<void>
-
-const RETRY_AFTER_SECONDS = 2
 
 /** What the service says of itself, to anybody. */
 export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> = (app, { ready }, done) => {
@@ -17,8 +15,7 @@ export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> =
     } catch (cause) {
       if (cause instanceof StartupError)
         request.log.error({ request_id: request.id, faults: cause.faults }, 'not ready')
-      const facts = { retryAfterSeconds: RETRY_AFTER_SECONDS }
-      throw new VaultError('storage_unavailable', 'The vault cannot serve just now.', facts, { cause })
+      throw storageUnavailable('The vault cannot serve just now.', cause)
     }
     return { status: 'ok' as const }
   })
