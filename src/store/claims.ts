@@ -1,11 +1,13 @@
 import type { RawBuilder } from 'kysely'
 import { sql } from 'kysely'
+import { VaultError } from '../domain/errors.ts'
 import type { Claim, RenewalTerms } from '../domain/renewal.ts'
 import type { ClaimOptions, DueOptions, DueTerms } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
+import type { Db } from './database.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { isSameToken, keysFor, toToken } from './token-rows.ts'
@@ -46,6 +48,7 @@ export async function claimDue(
   // A save may move refresh_due_at before the end of a back-off.
   const due = sql`${claimable(takeOver)} and refresh_due_at <= now() and (retry_at is null or retry_at <= now())
       and (namespace_id, id) not in (select * from unnest(${namespaces}::uuid[], ${ids}::text[]))
+      and namespace_id <> all(${claimer.locked.ids()}::uuid[])
     order by refresh_due_at limit places for update skip locked`
   const rows = await claimWhere(claimer, terms, due, limit)
   return toClaims(claimer, rows, false)
@@ -122,17 +125,25 @@ const isoTime = (at: RawBuilder<unknown>) =>
   sql`to_char(${at} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
 /** One namespace whose keys do not load must not keep the others from what has been claimed for them. */
-async function toClaims({ db, keyring }: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Claim[]> {
-  const opened = await Promise.allSettled(
+async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Claim[]> {
+  const { db, keyring, locked } = claimer
+  const unopened: StoredToken[] = []
+  const opened = await Promise.all(
     rows.map(async (row) => {
-      const keys = await keysFor(keyring, row.stored.namespaceId, [row.stored])
-      const token = toToken(row.stored, keys)
-      return { row, token, client: clientOf(token, keys) }
+      try {
+        const keys = await keysFor(keyring, row.stored.namespaceId, [row.stored])
+        const token = toToken(row.stored, keys)
+        return [{ row, token, client: clientOf(token, keys) }]
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error
+        locked.note(row.stored.namespaceId, error)
+        unopened.push(row.stored)
+        return []
+      }
     }),
   )
-  const loaded = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const failed = opened.find((result) => result.status === 'rejected')
-  if (loaded.length === 0 && failed !== undefined) throw failed.reason
+  if (unopened.length > 0) await giveBack(db, unopened)
+  const loaded = opened.flat()
   const pauses = await pausesOf(
     db,
     loaded.map(({ client }) => client),
@@ -145,6 +156,24 @@ async function toClaims({ db, keyring }: Claimer, rows: ClaimedRow[], forced: bo
     forced,
     pause: pauses.find(({ digest }) => digest.equals(client.digest)) ?? null,
   }))
+}
+
+/** By the primary key: nothing of these was sent, and whoever can open them need not wait for the lease. */
+async function giveBack(db: Db, tokens: readonly StoredToken[]): Promise<void> {
+  const column = <Value>(value: (token: StoredToken) => Value) => tokens.map(value)
+  await sql`
+    with given_back as (
+      update tokens set lease_until = null, lease_owner = null, claimed_at = null,
+        renewals = renewals[:cardinality(renewals) - 1]
+      from unnest(${column(({ namespaceId }) => namespaceId)}::uuid[], ${column(({ id }) => id)}::text[],
+        ${column(({ fence }) => fence)}::int[]) as unopened (of_namespace, of_id, of_fence)
+      where namespace_id = of_namespace and id = of_id and fence = of_fence and lease_until is not null
+      returning namespace_id, id, fence
+    )
+    insert into events (namespace_id, id, token_id, type, at, actor, facts)
+    select namespace_id, ${uuidV7}, id, 'renewal.failed', clock_timestamp(), ${REFRESHER}, jsonb_build_object(
+      'fence', fence, 'code', 'storage_unavailable', 'error', 'keys_missing', 'sent', false)
+    from given_back`.execute(db)
 }
 
 /** By the primary key. */

@@ -5,6 +5,7 @@ import { countDeath } from './clients.ts'
 import type { Db } from './database.ts'
 import { deleteMany, deleteToken, deleteUntouched } from './delete-tokens.ts'
 import { createLookUp } from './look-ups.ts'
+import { createLockedNamespaces } from './locked-namespaces.ts'
 import { findBy, getToken, listTokens } from './read-tokens.ts'
 import { recordAlone } from './record-events.ts'
 import { createSaveToken } from './save-token.ts'
@@ -25,7 +26,8 @@ export interface PostgresTokenStoreParts {
 export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenStore {
   const { callers, keyring } = parts
   const lookUp = createLookUp(callers)
-  const claimer = { db: parts.renewals, keyring, owner: parts.owner }
+  const locked = createLockedNamespaces()
+  const claimer = { db: parts.renewals, keyring, owner: parts.owner, locked }
   return guardStorage<TokenStore>({
     findBy: (namespaceId, criterion, narrowing) => findBy(lookUp, keyring, namespaceId, criterion, narrowing),
     get: (ref) => getToken(lookUp, keyring, ref),

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { parseMasterKeys } from '../../src/config/formats.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { generateApiKey } from '../../src/domain/api-key.ts'
@@ -7,7 +8,8 @@ import type { Database } from '../../src/store/database.ts'
 import { createDatabase } from '../../src/store/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
+import { FakeZoho } from '../support/fake-zoho.ts'
+import type { TestVault, TestVaultOptions } from '../support/vault.ts'
 import { startVault } from '../support/vault.ts'
 
 const [K1, K2] = [generateMasterKey('k1'), generateMasterKey('k2')]
@@ -29,13 +31,14 @@ afterEach(async () => {
 })
 
 /** A replica that reads its data keys anew for each request, as any does after a minute. */
-async function replica(masterKeys: string): Promise<TestVault> {
+async function replica(masterKeys: string, more: Partial<TestVaultOptions> = {}): Promise<TestVault> {
   const env = {
     TOKEN_VAULT_MASTER_KEYS: masterKeys,
     TOKEN_VAULT_BOOTSTRAP_KEY,
     TOKEN_VAULT_REFRESHER: 'off',
+    ...more.env,
   }
-  const vault = await startVault({ databaseUrl: database.url, env, keyCacheMs: 0 })
+  const vault = await startVault({ databaseUrl: database.url, keyCacheMs: 0, ...more, env })
   vaults.push(vault)
   return vault
 }
@@ -102,4 +105,29 @@ test('a replica that was given another key of that name says so', async () => {
     /^TOKEN_VAULT_MASTER_KEYS: key "k2" is not the one that wrapped data key \d of namespace \S+: give the original key$/,
   )
   expect((await behind.call('GET', '/readyz')).status).toBe(503)
+})
+
+test('a refresher without the new master key gives back what it has claimed, once, and another replica renews it', async () => {
+  const zoho = await FakeZoho.start()
+  onTestFinished(() => zoho.close())
+  const providers = { providers: [{ name: 'acme', token_url: `${zoho.url}/oauth/v2/token` }] }
+  await replica(K1, { providers, env: { TOKEN_VAULT_REFRESHER: 'on' } })
+  const ahead = await replica(`${K2},${K1}`, { providers })
+  await moveTo(`${K2},${K1}`)
+  const { id: client_id, secret: client_secret } = zoho.client
+  const grant = { provider: 'acme', client_id, client_secret, refresh_token: zoho.refreshToken() }
+  await ahead.save({ id: 't-1', access_token: 'access-1', expires_in: 1, ...grant })
+
+  const story = () => database.query<{ type: string }>('select type from events order by id')
+  const types = async () => (await story()).map(({ type }) => type)
+  const given = ['token.created', 'renewal.claimed', 'renewal.failed']
+  await expect.poll(types, { timeout: 5_000 }).toEqual(given)
+  // Two more looks of its refresher.
+  await sleep(1_200)
+  expect(await types()).toEqual(given)
+  expect(await database.query('select lease_until, claimed_at, renewals from tokens')).toEqual([
+    { lease_until: null, claimed_at: null, renewals: [] },
+  ])
+  expect((await ahead.call('GET', '/v1/tokens/t-1/access-token')).status).toBe(200)
+  expect(zoho.count('refresh')).toBe(1)
 })

@@ -1,0 +1,25 @@
+import { MasterKeyError } from '../domain/keyring.ts'
+
+/** Namespaces for whose keys this replica lacks the operator's: what is due in them is left to the others. */
+export interface LockedNamespaces {
+  ids(): string[]
+  /** Its keys did not load, and this is why. */
+  note(namespaceId: string, error: unknown): void
+}
+
+/** As often a replica that was given the key meanwhile, or whose keys were moved, finds out by itself. */
+const LOCKED_MS = 60_000
+
+export function createLockedNamespaces(): LockedNamespaces {
+  const untilMs = new Map<string, number>()
+  return {
+    ids() {
+      for (const [id, endMs] of untilMs) if (performance.now() >= endMs) untilMs.delete(id)
+      return [...untilMs.keys()]
+    },
+    note(namespaceId, error) {
+      if (error instanceof Error && error.cause instanceof MasterKeyError)
+        untilMs.set(namespaceId, performance.now() + LOCKED_MS)
+    },
+  }
+}
