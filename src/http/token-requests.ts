@@ -112,7 +112,10 @@ export function toDeleteFilter(query: DeleteQuery): TokenFilter {
 const ENTITY_TAG = /"([^"]*)"/g
 const VERSION = /^[1-9]\d*$/
 
-/** RFC 9110, section 13.1.1: entity tags are versions; one that is none matches nothing. */
+/**
+ * RFC 9110, section 13.1.1: entity tags are versions; one that is none matches nothing. A proxy that compresses answers
+ * makes their tags weak: they count all the same.
+ */
 export function toIfVersion(header: string | undefined): IfVersion {
   if (header === undefined) return 'any'
   if (header === '*') return 'exists'

@@ -55,7 +55,7 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   const served = new WeakSet<pg.ClientBase>()
   const pool = new pg.Pool({
     ...(patient ? {} : LIMITS),
-    Client: clientOf(urls, patient ? null : ANSWER_MS, onLost, served),
+    Client: clientOf(urls, patient ? null : ANSWER_MS, served),
     verify(client, done) {
       refuseStandby(client).then(() => {
         served.add(client)
@@ -95,7 +95,6 @@ async function refuseStandby(client: pg.ClientBase): Promise<void> {
 function clientOf(
   urls: readonly string[],
   answerMs: number | null,
-  onLost: (error: Error) => void,
   served: WeakSet<pg.ClientBase>,
 ): new () => pg.ClientBase {
   let current = 0
@@ -106,7 +105,8 @@ function clientOf(
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
       askInTime(this, socket, answerMs)
-      this.on('error', onLost)
+      // In use, whoever waits for its answer is told; idle, the pool is.
+      this.on('error', () => undefined)
       this.once('end', () => {
         if (!served.has(this) && current === chosen) current = (chosen + 1) % urls.length
       })

@@ -15,7 +15,7 @@ const DEFAULT_MIN_TTL = 60
 export const accessTokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
   const disclose = (request: FastifyRequest, reading: Reading): AccessToken => {
     const view = accessTokenView(reading, ledgerOf(request))
-    vault.noteUse(reading)
+    if (view.access_token !== '') vault.noteUse(reading)
     return view
   }
 
