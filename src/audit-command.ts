@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import type { Config } from './config/config.ts'
 import { StartupError } from './domain/errors.ts'
 import { Secret } from './domain/secret.ts'
+import { unreadableFile } from './import/file-form.ts'
 import { masterKeysOf } from './open-backing.ts'
 import type { AuditKeys } from './telemetry/audit-keys.ts'
 import { createAuditKeys } from './telemetry/audit-keys.ts'
@@ -67,7 +68,7 @@ async function read(verifier: AuditVerifier, file: string): Promise<AuditFault |
   try {
     return await verifier.read(createReadStream(file) as AsyncIterable<Buffer>)
   } catch (error) {
-    throw new StartupError(`${file} cannot be read (${String((error as NodeJS.ErrnoException).code)})`)
+    throw unreadableFile(file, error)
   }
 }
 

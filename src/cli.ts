@@ -24,7 +24,7 @@ import { withDatabase } from './with-database.ts'
 const MOST_STOPPING_MS = 55_000
 
 async function run(): Promise<void> {
-  const { command, words, help } = readArguments()
+  const { command, words, help } = readArguments(process.argv.slice(2))
   if (help) {
     console.log(USAGE)
     return
@@ -61,7 +61,7 @@ async function run(): Promise<void> {
         const record = commandRecord(config, backing)
         await record([])
         await rotateKeys(database.db, backing.masterKeys, process.stdout, {
-          dataKeys: words['data-keys'],
+          dataKeys: words.dataKeys,
           record: (rotated) =>
             record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),
         })

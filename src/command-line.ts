@@ -18,7 +18,7 @@ export const USAGE = `token-vault [command]
   import zoho-mysql URL        in MySQL or MariaDB: mysql://user:password@host/database, or MYSQL_URL
   import zoho-sqlite FILE      in SQLite
     --namespace NAME           where to, "default" by default
-    --table NAME               from where, oauthtoken or oauthtokens by default
+    --table NAME               from where in a database, oauthtoken or oauthtokens by default
     --client-id ID, --client-secret SECRET, --api-domain ORIGIN
                                for rows of older layouts, which lack them
     --dry-run                  tell what would become of each row, and write nothing
@@ -44,33 +44,73 @@ const OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
 } as const
 
-/** How many words follow a command; none where it is not here. */
-const WORDS_TAKEN: Record<string, number> = { namespaces: 2, keys: 2, import: 2, audit: Infinity }
+type Option = keyof typeof OPTIONS
+
+const OF_IMPORT: Option[] = ['namespace', 'client-id', 'client-secret', 'api-domain', 'dry-run']
+
+/**
+ * How many words may follow a command, its action among them, and its options. What is not here does nothing: whoever
+ * would carry it out says what there is. `audit` judges its words itself, and repeats none: one may be a secret.
+ */
+const TAKEN = new Map<string, [words: number, ...options: Option[]]>([
+  ['serve', [0, 'ephemeral']],
+  ['migrate', [0]],
+  ['doctor', [0]],
+  ['namespaces create', [2]],
+  ['namespaces list', [1]],
+  ['namespaces delete', [2]],
+  ['keys create', [1, 'namespace', 'name', 'scopes', 'expires-at']],
+  ['keys list', [1, 'namespace']],
+  ['keys revoke', [2, 'namespace']],
+  ['import zoho-file', [2, ...OF_IMPORT]],
+  ['import zoho-mysql', [2, ...OF_IMPORT, 'table']],
+  ['import zoho-sqlite', [2, ...OF_IMPORT, 'table']],
+  ['rotate-keys', [0, 'data-keys']],
+  ['audit', [Infinity]],
+])
 
 /** @throws StartupError with the usage */
-export function readArguments() {
+export function readArguments(args: string[]) {
   try {
-    const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS })
-    const [command = 'serve', ...given] = positionals
-    const [action, subject, ...more] = given
-    const surplus = given.slice(WORDS_TAKEN[command] ?? 0)
-    if (surplus.length > 0) throw new Error(`Unexpected argument '${surplus.join(' ')}'`)
-    return {
-      command,
-      help: values.help,
-      words: {
-        ...values,
-        action,
-        subject,
-        more,
-        expiresAt: values['expires-at'],
-        clientId: values['client-id'],
-        clientSecret: values['client-secret'],
-        apiDomain: values['api-domain'],
-        dryRun: values['dry-run'],
-      },
-    }
+    refuseSurplus(args)
+    const { positionals, values } = parseArgs({ args, allowPositionals: true, options: OPTIONS })
+    const [command = 'serve', action, subject, ...more] = positionals
+    const {
+      help,
+      'expires-at': expiresAt,
+      'data-keys': dataKeys,
+      'client-id': clientId,
+      'client-secret': clientSecret,
+      'api-domain': apiDomain,
+      'dry-run': dryRun,
+      ...plain
+    } = values
+    const renamed = { expiresAt, dataKeys, clientId, clientSecret, apiDomain, dryRun }
+    return { command, help, words: { ...plain, ...renamed, action, subject, more } }
   } catch (error) {
     throw new StartupError(`${(error as Error).message}.\n\n${USAGE}`)
   }
+}
+
+/** An option that a command ignored may have been meant to keep it from destroying something, as `--dry-run` is. */
+function refuseSurplus(args: string[]): void {
+  const { positionals, values, tokens } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: OPTIONS,
+    strict: false,
+    tokens: true,
+  })
+  const [command = 'serve', ...words] = positionals
+  const name = TAKEN.has(command) ? command : positionals.slice(0, 2).join(' ')
+  const taken = TAKEN.get(name)
+  if (taken === undefined || values.help === true) return
+  const [most, ...options] = taken
+  const known: string[] = options
+  const unknown = tokens.flatMap((token) =>
+    token.kind === 'option' && !known.includes(token.name) ? [token.rawName] : [],
+  )
+  // A word beside an unknown option may be its value, and that a secret.
+  const surplus = unknown.length > 0 ? unknown : words.slice(most).map((word) => `'${word}'`)
+  if (surplus.length > 0) throw new Error(`${name} takes no ${surplus.join(' and no ')}`)
 }

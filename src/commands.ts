@@ -34,29 +34,41 @@ export interface CommandParts {
 const NAMESPACE = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
 export async function commandNamespaces(parts: CommandParts, { action, subject }: Words): Promise<void> {
-  const { db, tell } = parts
-  if (action === 'list') {
-    for (const { name, createdAt } of await listNamespaces(db)) tell(`${name}\t${createdAt.toISOString()}`)
-    return
+  switch (action) {
+    case 'list':
+      for (const { name, createdAt } of await listNamespaces(parts.db))
+        parts.tell(`${name}\t${createdAt.toISOString()}`)
+      return
+    case 'create':
+      return makeNamespace(parts, nameOf(subject))
+    case 'delete':
+      return removeNamespace(parts, nameOf(subject))
+    default:
+      throw new StartupError('namespaces: say create, list or delete')
   }
-  const name = nameOf(subject)
-  if (action === 'create') {
-    await audited(parts, 'namespace.created', async () => {
-      const namespaceId = await createNamespace(db, name)
-      if (namespaceId === null) throw new StartupError(`namespaces: ${name} is there already`)
-      return { namespaceId, namespace: name }
-    })
-  } else if (action === 'delete' && name === DEFAULT_NAMESPACE) {
+}
+
+async function makeNamespace(parts: CommandParts, name: string): Promise<void> {
+  await audited(parts, 'namespace.created', async () => {
+    const namespaceId = await createNamespace(parts.db, name)
+    if (namespaceId === null) throw new StartupError(`namespaces: ${name} is there already`)
+    return { namespaceId, namespace: name }
+  })
+}
+
+async function removeNamespace(parts: CommandParts, name: string): Promise<void> {
+  if (name === DEFAULT_NAMESPACE) {
     throw new StartupError(
       'namespaces: "default" stays: it is that of the bootstrap key, and each start would make it anew; DELETE /v1/tokens?all=true empties it',
     )
-  } else if (action === 'delete') {
-    await audited(parts, 'namespace.deleted', async () => {
-      const { namespaceId } = await namespaceOf(db, name)
-      await deleteNamespace(db, namespaceId)
-      return { namespaceId, namespace: name }
-    })
-  } else throw new StartupError('namespaces: say create, list or delete')
+  }
+  await audited(parts, 'namespace.deleted', async () => {
+    const namespace = await findNamespace(parts.db, name)
+    if (namespace === null)
+      throw new StartupError(`namespaces: there is no ${name}: see token-vault namespaces list`)
+    await deleteNamespace(parts.db, namespace.id)
+    return { namespaceId: namespace.id, namespace: name }
+  })
 }
 
 /** A new key is told alone on its line. */
@@ -66,13 +78,16 @@ export async function commandKeys(parts: CommandParts, words: Words): Promise<vo
   const caller = await namespaceOf(db, words.namespace ?? DEFAULT_NAMESPACE)
   const apiKeys = createApiKeys(createApiKeyStore(db))
   if (action === 'create') {
-    let made = ''
-    await audited(parts, 'key.created', async () => {
-      const { apiKey, key } = await createKey(apiKeys, caller, words)
-      made = key.reveal()
-      return { namespaceId: caller.namespaceId, keyId: apiKey.id, disclosed: { key } }
-    })
-    tell(made)
+    const { disclosed } = await audited(
+      parts,
+      'key.created',
+      async () => {
+        const { apiKey, key } = await createKey(apiKeys, caller, words)
+        return { namespaceId: caller.namespaceId, keyId: apiKey.id, disclosed: { key } }
+      },
+      ({ keyId }) => apiKeys.revoke(caller, keyId),
+    )
+    tell(disclosed.key.reveal())
   } else if (action === 'list') {
     for (const key of await apiKeys.list(caller)) {
       tell([key.id, key.name, key.scopes.join(','), key.expiresAt?.toISOString() ?? 'never'].join('\t'))
@@ -88,14 +103,25 @@ export async function commandKeys(parts: CommandParts, words: Words): Promise<vo
     )
 }
 
-/** The audit log is told of a change before anybody else is, and nothing changes where it cannot be written. */
-async function audited(
+/**
+ * The audit log is told of a change before anybody else is. Where it cannot be written at the beginning, nothing
+ * changes; where that fails only afterwards, the change is there without its line, unless it can be undone.
+ */
+async function audited<Change extends Omit<AuditEntry, 'action' | 'actor' | 'outcome'>>(
   { record }: CommandParts,
   action: AuditEntry['action'],
-  change: () => Promise<Omit<AuditEntry, 'action' | 'actor' | 'outcome'>>,
-): Promise<void> {
+  change: () => Promise<Change>,
+  undo?: (changed: Change) => Promise<void>,
+): Promise<Change> {
   await record([])
-  await record([{ ...(await change()), action, actor: COMMAND_LINE, outcome: 'ok' }])
+  const changed = await change()
+  try {
+    await record([{ ...changed, action, actor: COMMAND_LINE, outcome: 'ok' }])
+  } catch (error) {
+    await undo?.(changed)
+    throw error
+  }
+  return changed
 }
 
 function nameOf(given = ''): string {
@@ -105,12 +131,18 @@ function nameOf(given = ''): string {
   )
 }
 
-/** The command line, as a caller in this namespace. */
+/**
+ * The command line, as a caller in the namespace that its option names.
+ * @throws StartupError where there is none
+ */
 export async function namespaceOf(db: Db, name: string): Promise<Caller> {
-  const namespace = await findNamespace(db, nameOf(name))
+  if (!NAMESPACE.test(name)) {
+    throw new StartupError('--namespace: give a name of a-z 0-9 . _ -, for example --namespace billing')
+  }
+  const namespace = await findNamespace(db, name)
   if (namespace === null) {
     throw new StartupError(
-      `namespaces: there is no ${name}: make it with: token-vault namespaces create ${name}`,
+      `--namespace: there is no ${name}: make it with: token-vault namespaces create ${name}`,
     )
   }
   return { keyId: COMMAND_LINE, namespaceId: namespace.id, scopes: new Set(SCOPES) }

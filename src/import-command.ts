@@ -125,47 +125,47 @@ interface Import {
 async function importSource(parts: Import): Promise<Counts> {
   const { config, words, output, blanks, source, backing } = parts
   const { db } = parts.database
-  const into = words.namespace ?? DEFAULT_NAMESPACE
+  const { dryRun, namespace: into = DEFAULT_NAMESPACE } = words
   // The service makes it at its start, which may be yet to come.
   await ensureNamespace(db, DEFAULT_NAMESPACE)
   const caller = await namespaceOf(db, into)
+  const saving = await openSaving(config, db, backing)
+  const record = commandRecord(config, backing)
+  if (!dryRun) await record([])
   const report = createReport()
   const progress = createProgress(output, 'Rows', source.count)
+  const onRow = () => {
+    progress.advance(1)
+  }
   const stop = new AbortController()
   void parts.stopSignal().then(() => {
     stop.abort()
   })
-  const importing = {
-    store: createPostgresTokenStore({
-      callers: db,
-      renewals: db,
-      keyring: await openKeyring(db, backing),
-      owner: COMMAND_LINE,
-    }),
-    providers: createProviders(loadProviders(config.providers)),
-    policy: { marginSeconds: config.refreshMarginSeconds, random: Math.random },
-    caller,
-    blanks,
-    dryRun: words.dryRun,
-    concurrency: SAVES_AT_ONCE,
-    report,
-    stop: stop.signal,
-    onRow() {
-      progress.advance(1)
-    },
-  }
-  const record = commandRecord(config, backing)
-  if (!words.dryRun) await record([])
   try {
-    await importRows(importing, source.rows)
+    await importRows({ ...saving, caller, blanks, dryRun, report, stop: stop.signal, onRow }, source.rows)
     if (stop.signal.aborted) throw new StartupError('import: was cut off: run it again for the rest')
     progress.end()
+  } catch (error) {
+    // The bar stays as far as it came, and what follows begins a line of its own.
+    if (output.isTTY === true) output.write('\n')
+    throw error
   } finally {
     // Of an import that was cut off, too: it is run again for the rest.
-    if (!words.dryRun) await record([entryOf(caller, report.counts)])
-    output.write(`${report.lines(source.name, into, words.dryRun).join('\n')}\n`)
+    if (!dryRun) await record([entryOf(caller, report.counts)])
+    output.write(`${report.lines(source.name, into, dryRun).join('\n')}\n`)
   }
   return report.counts
+}
+
+/** What rows are saved with. */
+async function openSaving(config: Config, db: Db, backing: Backing) {
+  const keyring = await openKeyring(db, backing)
+  return {
+    store: createPostgresTokenStore({ callers: db, renewals: db, keyring, owner: COMMAND_LINE }),
+    providers: createProviders(loadProviders(config.providers)),
+    policy: { marginSeconds: config.refreshMarginSeconds, random: Math.random },
+    concurrency: SAVES_AT_ONCE,
+  }
 }
 
 function entryOf({ namespaceId, keyId }: Caller, { imported, merged }: Counts): AuditEntry {

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { commandAudit } from '../src/audit-command.ts'
+import { readConfig } from '../src/config/config.ts'
+import { AuditVerifier } from '../src/telemetry/audit-verify.ts'
 import type { TestDatabase } from './support/database.ts'
 import { createTestDatabase } from './support/database.ts'
 import type { VaultSettings } from './support/vault-process.ts'
@@ -125,6 +128,17 @@ test('verify needs a file that is there', async () => {
   const { code, output } = await audit(['verify', join(folder, 'none')])
   expect(output).toContain('cannot be read (ENOENT)')
   expect(code).toBe(1)
+})
+
+test('verify does not take a fault of ours for one of the file', async () => {
+  const fault = new TypeError('a fault of ours')
+  const reading = vi.spyOn(AuditVerifier.prototype, 'read').mockRejectedValue(fault)
+  try {
+    const verifying = commandAudit(readConfig(settings.env), 'verify', [file], () => undefined)
+    await expect(verifying).rejects.toBe(fault)
+  } finally {
+    reading.mockRestore()
+  }
 })
 
 test('a log that cannot be written stops the start', async () => {

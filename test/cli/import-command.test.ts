@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import { commandImport } from '../../src/import-command.ts'
 import type { Columns } from '../../src/import/token-source.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { ANN, DIALECTS, written, ZOE } from '../import/dialects.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -88,6 +91,29 @@ describe('token-vault import', () => {
     expect(stderr.at(-1)).toMatch(/^broken.txt: after line 3 a value begins with a quotation mark/)
   })
 
+  test('that ends before its time begins its report on a line of its own, below the bar of a terminal', async () => {
+    writeFileSync(join(folder, 'broken.txt'), `${written(DIALECTS[3] ?? expect.fail(), [ANN])}2,"bob\n`)
+    const config = readConfig({
+      DATABASE_URL: database.url,
+      TOKEN_VAULT_MASTER_KEYS,
+      TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
+    })
+    const words = {
+      action: 'zoho-file',
+      subject: join(folder, 'broken.txt'),
+      expiresAt: undefined,
+      dryRun: false,
+    }
+    let shown = ''
+    const output = { isTTY: true, write: (text: string) => (shown += text) }
+    const never = () => new Promise(() => undefined)
+    const importing = commandImport(config, createLogger('fatal'), words, output, never)
+    await expect(importing).rejects.toThrow('a value begins with a quotation mark')
+    const [bar, report] = shown.split('\n')
+    expect(bar).toMatch(/^\rRows \[#+\.+\] 50 % \(1 of 2\)/)
+    expect(report).toMatch(/^Import: 1 row of /)
+  })
+
   test.each([
     [[], /^import: say zoho-file FILE, zoho-mysql URL or zoho-sqlite FILE$/],
     [['zoho-file'], /^import: name the file, for example: token-vault import zoho-file sdk_tokens.txt$/],
@@ -101,8 +127,9 @@ describe('token-vault import', () => {
     [['zoho-file', 'x', '--client-secret', 's'], /^import: --client-secret needs --client-id/],
     [
       ['zoho-file', 'sdk_tokens.txt', '--namespace', 'nowhere'],
-      /there is no nowhere: make it with: token-vault namespaces create/,
+      /^--namespace: there is no nowhere: make it with: token-vault namespaces create nowhere$/,
     ],
+    [['zoho-file', 'sdk_tokens.txt', '--namespace', 'No Where'], /^--namespace: give a name of a-z/],
   ])('says what is wrong in a line, and what is right (%#)', async (args, fault) => {
     write([ANN])
     const { code, told, stderr } = await run(...args)

@@ -2,7 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { commandKeys } from '../../src/commands.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import type { AuditEntry } from '../../src/domain/audit.ts'
+import { StartupError } from '../../src/domain/errors.ts'
+import { createDatabase } from '../../src/store/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { AuditLine, TestVault } from '../support/vault.ts'
@@ -82,11 +86,56 @@ describe('keys create', () => {
   test('names a namespace that is not there, or cannot be', async () => {
     const order = ['keys', 'create', '--name', 'crm', '--scopes', 'admin', '--namespace']
     expect((await run(...order, 'nowhere')).stderr).toEqual([
-      'namespaces: there is no nowhere: make it with: token-vault namespaces create nowhere',
+      '--namespace: there is no nowhere: make it with: token-vault namespaces create nowhere',
     ])
     expect((await run(...order, 'no\nwhere')).stderr).toEqual([
-      expect.stringMatching(/^namespaces: give a name of a-z/),
+      '--namespace: give a name of a-z 0-9 . _ -, for example --namespace billing',
     ])
+  })
+
+  test('revokes the key again where its creation cannot be written to the audit log', async () => {
+    const opened = createDatabase({ urls: [database.url], size: 1, name: 'test', onLost: () => undefined })
+    const before = await rows('api_keys')
+    const told: string[] = []
+    const during: unknown[] = []
+    const record = async (entries: readonly AuditEntry[]) => {
+      if (entries.length === 0) return
+      during.push(...(await rows('api_keys')))
+      throw new StartupError('the disk is full')
+    }
+    const order = { subject: undefined, name: 'lost', scopes: 'tokens:use', expiresAt: 'never' }
+    const parts = { db: opened.db, tell: (line: string) => told.push(line), record }
+    await expect(commandKeys(parts, { action: 'create', ...order })).rejects.toThrow('the disk is full')
+    await opened.close()
+    expect(during).toHaveLength(before.length + 1)
+    expect([await rows('api_keys'), told]).toEqual([before, []])
+  })
+})
+
+describe('namespaces', () => {
+  test.each([[[]], [['remove']], [['remove', 'billing']]])(
+    'says which actions there are before it asks for a name (%#)',
+    async (words) => {
+      const { code, stderr } = await run('namespaces', ...words)
+      expect([code, stderr]).toEqual([1, ['namespaces: say create, list or delete']])
+    },
+  )
+
+  test('asks for the name that create and delete lack', async () => {
+    for (const action of ['create', 'delete']) {
+      const { code, stderr } = await run('namespaces', action)
+      expect([code, stderr]).toEqual([1, [expect.stringMatching(/^namespaces: give a name of a-z/)]])
+    }
+  })
+
+  test('deletes nothing where an option of another command stands beside it, or the name is not there', async () => {
+    await run('namespaces', 'create', 'kept')
+    const before = await rows('namespaces')
+    const tried = await run('namespaces', 'delete', 'kept', '--dry-run')
+    expect([tried.code, tried.stderr[0]]).toEqual([1, 'namespaces delete takes no --dry-run.'])
+    const gone = await run('namespaces', 'delete', 'nowhere')
+    expect([gone.code, gone.stderr]).toEqual([1, ['namespaces: there is no nowhere']])
+    expect(await rows('namespaces')).toEqual(before)
   })
 })
 
