@@ -68,6 +68,8 @@ interface Parts {
   keyCacheMs: number
 }
 
+type App = Awaited<ReturnType<typeof createApp>>
+
 const CALLER_CONNECTIONS = 16
 const RENEWAL_CONNECTIONS = 8
 const KEY_CONNECTIONS = 2
@@ -146,11 +148,7 @@ async function compose(parts: Parts): Promise<Service> {
     version: VERSION,
     tls: config.tls,
   })
-  const metricsApp = await serveMetrics(parts)
-  // What a request is checked and answered with is compiled only then.
-  await app.ready()
-  giveBackMemory()
-  const url = await listen(app, { host: config.host, port: config.port, variable: 'PORT' })
+  const { url, metricsApp } = await openPorts(app, parts)
   if (config.refresher) refresher.start()
   return {
     url,
@@ -183,13 +181,27 @@ function composeVault(parts: Parts, keyring: Keyring) {
   return { vault, store, refresher, renewals, exchanges }
 }
 
-/** Null where they have no port of their own. */
-async function serveMetrics({ config: { host, metricsPort }, log, metrics }: Parts) {
-  if (metricsPort === null) return null
-  const app = await createMetricsApp(metrics.text, log)
-  const url = await listen(app, { host, port: metricsPort, variable: 'TOKEN_VAULT_METRICS_PORT' })
-  log.info({ url }, 'serving metrics')
-  return app
+/** The port of the metrics, where they have one of their own, and that of the callers. Where one cannot be had, none. */
+async function openPorts(app: App, { config, log, metrics }: Parts) {
+  const { host, port, metricsPort } = config
+  let metricsApp: App | null = null
+  try {
+    if (metricsPort !== null) {
+      metricsApp = await createMetricsApp(metrics.text, log)
+      const url = await listen(metricsApp, { host, port: metricsPort, variable: 'TOKEN_VAULT_METRICS_PORT' })
+      log.info({ url }, 'serving metrics')
+    }
+    // What a request is checked and answered with is compiled only then.
+    await app.ready()
+    giveBackMemory()
+    return { metricsApp, url: await listen(app, { host, port, variable: 'PORT' }) }
+  } catch (error) {
+    const closed = Promise.all([app.close(), metricsApp?.close()])
+    // A connection without a request would hold that up for as long as it likes.
+    metricsApp?.server.closeAllConnections()
+    await closed
+    throw error
+  }
 }
 
 /** The keys of all namespaces; `checkKeys` finds out whether they open with the master keys of the settings. */

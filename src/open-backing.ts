@@ -1,11 +1,11 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { generateMasterKey } from './crypto/master-keys.ts'
-import { parseMasterKeys } from './config/formats.ts'
+import { parseApiKey, parseMasterKeys } from './config/formats.ts'
 import type { MasterKey } from './config/formats.ts'
 import type { Config } from './config/config.ts'
 import { StartupError } from './domain/errors.ts'
 import { generateApiKey } from './domain/api-key.ts'
-import { Secret } from './domain/secret.ts'
+import type { Secret } from './domain/secret.ts'
 import type { DataFolder } from './store/data-folder.ts'
 import { openDataFolder, readSecret } from './store/data-folder.ts'
 import { platformPackage } from './store/embedded-postgres-binaries.ts'
@@ -24,6 +24,7 @@ export interface Backing {
 }
 
 const MASTER_KEYS = 'master-keys'
+const BOOTSTRAP_KEY = 'bootstrap-key'
 
 /** The operator's Postgres, or an embedded one with generated keys. */
 export async function openBacking(config: Config, ephemeral: boolean): Promise<Backing> {
@@ -45,15 +46,16 @@ async function openEmbedded(
   platformPackage() // First: without one, a data folder would be asked for in vain.
   const folder = ephemeral ? forgetfulFolder(dataDir) : openDataFolder(dataDir)
   try {
-    const generated = folder.secret(MASTER_KEYS, () => generateMasterKey('k1'))
+    const kept = folder.secret(MASTER_KEYS, () => generateMasterKey('k1'))
+    const keys = masterKeys ?? keptMasterKeys(folder.path, kept.value)
     const postgres = await startEmbeddedPostgres({ dataDir: folder.path, ephemeral })
     return {
       urls: [postgres.url],
-      masterKeys: masterKeys ?? parseMasterKeys(generated.value) ?? [],
+      masterKeys: keys,
       bootstrapKey() {
         if (bootstrapKey !== null) return { key: bootstrapKey, isNew: false }
-        const { value, created } = folder.secret('bootstrap-key', () => generateApiKey('bootstrap'))
-        return { key: new Secret(value), isNew: created }
+        const { value, created } = folder.secret(BOOTSTRAP_KEY, () => generateApiKey('bootstrap'))
+        return { key: keptBootstrapKey(folder.path, value), isNew: created }
       },
       embeddedIn: postgres.directory,
       async close() {
@@ -85,13 +87,34 @@ export async function joinBacking(config: Config): Promise<Backing> {
 
 /**
  * The master keys of the settings, or those that the data folder keeps.
- * @throws StartupError where there are none
+ * @throws StartupError where there are none, or the file is malformed
  */
 export function masterKeysOf({ masterKeys, dataDir }: Config): MasterKey[] {
-  const keys = masterKeys ?? parseMasterKeys(readSecret(join(dataDir, MASTER_KEYS)) ?? '')
-  if (keys !== null) return keys
+  if (masterKeys !== null) return masterKeys
+  const text = readSecret(join(dataDir, MASTER_KEYS))
+  if (text !== null) return keptMasterKeys(resolve(dataDir), text)
   throw new StartupError(
     'TOKEN_VAULT_MASTER_KEYS: give the master keys, or the TOKEN_VAULT_DATA_DIR that keeps them',
+  )
+}
+
+/** Operators edit the file by hand. What it says is not repeated: it is secret. */
+function keptMasterKeys(folder: string, text: string): MasterKey[] {
+  const keys = parseMasterKeys(text)
+  if (keys !== null) return keys
+  throw new StartupError(
+    `${join(folder, MASTER_KEYS)}: must be id:base64 with commas in between, each id once and each key of 32 bytes, ` +
+      'for example k2:<base64>,k1:<base64>',
+  )
+}
+
+/** A malformed one would be refused to every caller, and nobody told why. */
+function keptBootstrapKey(folder: string, text: string): Secret {
+  const key = parseApiKey(text)
+  if (key !== null) return key
+  throw new StartupError(
+    `${join(folder, BOOTSTRAP_KEY)}: must be an API key, tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->: ` +
+      'restore it from a backup, or remove the file: the next start makes a new key and shows it',
   )
 }
 

@@ -117,11 +117,20 @@ function openLog(home: string): Log {
   return {
     descriptor,
     close() {
-      const { size } = fstatSync(descriptor)
-      const buffer = Buffer.alloc(Math.min(size - openedAt, LAST_WORDS_BYTES))
-      readSync(descriptor, buffer, 0, buffer.length, size - buffer.length)
-      closeSync(descriptor)
-      return buffer.toString('utf8').trim().split('\n').slice(-3).join(' / ')
+      try {
+        return endOf(descriptor, openedAt).trim().split('\n').slice(-3).join(' / ')
+      } finally {
+        closeSync(descriptor)
+      }
     },
   }
+}
+
+/** Of what was written from that size on; of all there is where the operator truncated the file since. */
+function endOf(descriptor: number, openedAt: number): string {
+  const { size } = fstatSync(descriptor)
+  const written = size < openedAt ? size : size - openedAt
+  const buffer = Buffer.alloc(Math.min(written, LAST_WORDS_BYTES))
+  const length = readSync(descriptor, buffer, 0, buffer.length, size - buffer.length)
+  return buffer.toString('utf8', 0, length)
 }

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo, Server } from 'node:net'
+import dns from 'node:dns'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import { serve } from '../../src/main.ts'
+import { openDataFolder } from '../../src/store/data-folder.ts'
 import { freePort } from '../../src/store/free-port.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { endAll, tokenVault } from './command-line.ts'
@@ -51,6 +56,11 @@ async function faultOf(env: Record<string, string>, args: string[] = []): Promis
     expect(service.stdout() + said).not.toContain(secret)
   return said
 }
+
+/** Of `localhost`, in place of Node's. */
+const slowLookUp = ((_name: string, _options: object, found: (...answer: unknown[]) => void) => {
+  setTimeout(found, 100, null, '127.0.0.1', 4)
+}) as typeof dns.lookup
 
 const urlWith = (change: Partial<URL>) => Object.assign(new URL(database.url), change).href
 
@@ -159,6 +169,30 @@ describe('the address', () => {
     )
   })
 
+  it('a port that is used leaves no metrics served, even to who holds a connection to them', async () => {
+    const { port } = other.address() as AddressInfo
+    const metricsPort = await freePort()
+    const config = readConfig({
+      ...settings,
+      HOST: 'localhost',
+      PORT: String(port),
+      TOKEN_VAULT_METRICS_PORT: String(metricsPort),
+      TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
+    })
+    const silent: Socket[] = []
+    const log = createLogger('info', {
+      write(line) {
+        if (line.includes('serving metrics')) silent.push(connect(metricsPort, '127.0.0.1'))
+      },
+    })
+    // While the name is looked up for the other port, the connection is made.
+    const lookUp = vi.spyOn(dns, 'lookup').mockImplementation(slowLookUp)
+    await expect(serve(config, log, false)).rejects.toThrow(`PORT: ${port} is in use`)
+    lookUp.mockRestore()
+    expect(silent.map((socket) => socket.bytesRead)).toEqual([0])
+    await expect(fetch(`http://127.0.0.1:${metricsPort}/metrics`)).rejects.toThrow('fetch failed')
+  })
+
   it('an address of another machine is named', async () => {
     expect(await faultOf({ ...settings, HOST: '192.0.2.1' })).toMatch(
       /^HOST: 192\.0\.2\.1 is no address of this machine: .* HOST=127\.0\.0\.1\n$/,
@@ -182,12 +216,46 @@ describe('the data folder', () => {
   })
 })
 
+describe('a file of the data folder that is malformed is named, with what to do', () => {
+  let TOKEN_VAULT_DATA_DIR: string
+  const fileOf = (name: string) => join(TOKEN_VAULT_DATA_DIR, name)
+
+  beforeEach(() => {
+    TOKEN_VAULT_DATA_DIR = mkdtempSync(join(folder, 'data-'))
+    openDataFolder(TOKEN_VAULT_DATA_DIR).close()
+  })
+
+  it.each([
+    ['one master key a line', `${masterKeys}\n${generateMasterKey('k2')}\n`],
+    ['a comma after the last one', `${masterKeys},\n`],
+    ['one without an id', `${masterKeys.slice(3)}\n`],
+  ])('%s', async (_case, text) => {
+    writeFileSync(fileOf('master-keys'), text)
+    for (const args of [[], ['audit', 'fingerprint']]) {
+      expect(await faultOf({ PORT: '0', TOKEN_VAULT_DATA_DIR }, args)).toBe(
+        `${fileOf('master-keys')}: must be id:base64 with commas in between, each id once and each key of 32 bytes, ` +
+          'for example k2:<base64>,k1:<base64>\n',
+      )
+    }
+  })
+
+  it('half a bootstrap key', async () => {
+    writeFileSync(fileOf('bootstrap-key'), `tv_bootstrap_${PASSWORD}\n`)
+    expect(await faultOf({ PORT: '0', TOKEN_VAULT_DATA_DIR })).toMatch(
+      /\/bootstrap-key: must be an API key, .*: restore it from a backup, or remove the file: the next start makes/,
+    )
+    rmSync(fileOf('bootstrap-key'))
+    const mended = tokenVault([], { PORT: '0', TOKEN_VAULT_DATA_DIR })
+    await mended.says('The first API key, shown this once: tv_bootstrap_')
+  })
+})
+
 describe('the command line', () => {
   it('names an unknown command and shows those there are', async () => {
     for (const [args, says] of [
       [['serv'], /^serv: there is no such command\.\n\ntoken-vault \[command\]/],
-      [['--verbose'], /^Unknown option '--verbose'/],
-      [['migrate', 'now'], /^Unexpected argument 'now'/],
+      [['--verbose'], /^serve takes no --verbose\.\n\ntoken-vault \[command\]/],
+      [['migrate', 'now'], /^migrate takes no 'now'\.\n\ntoken-vault \[command\]/],
     ] as const) {
       const command = tokenVault([...args], {}, folder)
       expect(await command.ended).toBe(1)

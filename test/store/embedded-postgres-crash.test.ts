@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import {
+  appendFileSync,
   chownSync,
   existsSync,
   readdirSync,
   readFileSync,
   renameSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +19,15 @@ import { notesIn, useRoom, useUsedDataFolder } from '../support/embedded-room.ts
 const room = useRoom()
 const usedDataFolder = useUsedDataFolder()
 const guardOf = (directory: string) => parentOf(postgresPidOf(directory))
+
+/** Makes the log longer than anything that Postgres says in a test. Returns what takes all of it away. */
+function fillLog(dataDir: string): () => void {
+  const log = join(dataDir, 'postgres.log')
+  appendFileSync(log, 'an old line\n'.repeat(10_000))
+  return () => {
+    truncateSync(log)
+  }
+}
 
 describe('a service that is killed', () => {
   it('leaves no Postgres behind', async () => {
@@ -121,6 +132,26 @@ describe('while the service lives', () => {
     process.kill(guardOf(directory), 'SIGKILL')
     await eventually(() => !isAlive(pid))
     expect(await eventually(() => query(url, 'select 1 as one'))).toEqual([{ one: 1 }])
+  })
+
+  it('Postgres comes back when its log was truncated', async () => {
+    const dataDir = usedDataFolder()
+    const truncateLog = fillLog(dataDir)
+    const { url, directory } = await room.start({ dataDir })
+    truncateLog()
+    process.kill(postgresPidOf(directory), 'SIGKILL')
+    await expect(query(url, 'select 1')).rejects.toThrow()
+    expect(await eventually(() => query(url, 'select 1 as one'))).toEqual([{ one: 1 }])
+  })
+
+  it('Postgres stops when its log was truncated', async () => {
+    const dataDir = usedDataFolder()
+    const truncateLog = fillLog(dataDir)
+    const postgres = await room.start({ dataDir })
+    const pid = postgresPidOf(postgres.directory)
+    truncateLog()
+    await postgres.stop()
+    expect(isAlive(pid)).toBe(false)
   })
 
   it('a cluster that vanishes is not replaced by an empty one, and comes back with its folder', async () => {
