@@ -196,10 +196,7 @@ async function openPorts(app: App, { config, log, metrics }: Parts) {
     giveBackMemory()
     return { metricsApp, url: await listen(app, { host, port, variable: 'PORT' }) }
   } catch (error) {
-    const closed = Promise.all([app.close(), metricsApp?.close()])
-    // A connection without a request would hold that up for as long as it likes.
-    metricsApp?.server.closeAllConnections()
-    await closed
+    await Promise.all([app.close(), metricsApp?.close()])
     throw error
   }
 }

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createServer } from './create-server.ts'
+import { closeConnections } from './plugins/closing-connections.ts'
 import type { MetricsText } from './routes/metrics.ts'
 import { metricsRoute } from './routes/metrics.ts'
 
@@ -9,6 +10,7 @@ export async function createMetricsApp(
   logger: FastifyBaseLogger,
 ): Promise<FastifyInstance> {
   const app = await createServer(logger)
+  closeConnections(app)
   await app.register(metricsRoute, { metrics })
   return app
 }

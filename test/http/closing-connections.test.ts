@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { createMetricsApp } from '../../src/http/metrics-app.ts'
 import { createTestApp } from '../support/app.ts'
 
 /** Far less than a stop waits for requests under way. */
@@ -62,6 +64,18 @@ test(
     const half = connect(port, '127.0.0.1')
     half.write(GET.slice(0, 40))
     await once(half, 'connect')
+    await app.close()
+  },
+  NO_WAIT_MS,
+)
+
+test(
+  'a connection without a request does not hold up the stop of a port of metrics',
+  async () => {
+    const app = await createMetricsApp(() => Promise.resolve(''), pino({ level: 'silent' }))
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    await once(connect(port, '127.0.0.1'), 'connect')
     await app.close()
   },
   NO_WAIT_MS,
