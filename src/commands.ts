@@ -118,7 +118,8 @@ async function audited<Change extends Omit<AuditEntry, 'action' | 'actor' | 'out
   try {
     await record([{ ...changed, action, actor: COMMAND_LINE, outcome: 'ok' }])
   } catch (error) {
-    await undo?.(changed)
+    // The reason is what has to be mended, whether or not this succeeds.
+    await undo?.(changed).catch(() => undefined)
     throw error
   }
   return changed

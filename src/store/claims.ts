@@ -1,13 +1,11 @@
 import type { RawBuilder } from 'kysely'
 import { sql } from 'kysely'
-import { VaultError } from '../domain/errors.ts'
 import type { Claim, RenewalTerms } from '../domain/renewal.ts'
 import type { ClaimOptions, DueOptions, DueTerms } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
-import type { Db } from './database.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { isSameToken, keysFor, toToken } from './token-rows.ts'
@@ -127,23 +125,22 @@ const isoTime = (at: RawBuilder<unknown>) =>
 /** One namespace whose keys do not load must not keep the others from what has been claimed for them. */
 async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Claim[]> {
   const { db, keyring, locked } = claimer
-  const unopened: StoredToken[] = []
-  const opened = await Promise.all(
+  const opened = await Promise.allSettled(
     rows.map(async (row) => {
-      try {
-        const keys = await keysFor(keyring, row.stored.namespaceId, [row.stored])
-        const token = toToken(row.stored, keys)
-        return [{ row, token, client: clientOf(token, keys) }]
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error
-        locked.note(row.stored.namespaceId, error)
-        unopened.push(row.stored)
-        return []
-      }
+      const keys = await keysFor(keyring, row.stored.namespaceId, [row.stored])
+      const token = toToken(row.stored, keys)
+      return { row, token, client: clientOf(token, keys) }
     }),
   )
-  if (unopened.length > 0) await giveBack(db, unopened)
-  const loaded = opened.flat()
+  const loaded = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = opened.find((result) => result.status === 'rejected')
+  const unopened = rows.flatMap(({ stored }, index) => {
+    const result = opened[index]
+    return result?.status === 'rejected' && locked.note(stored.namespaceId, result.reason) ? [stored] : []
+  })
+  // Where that fails, their leases end by themselves.
+  if (unopened.length > 0) await giveBack(claimer, unopened).catch(() => undefined)
+  if (loaded.length === 0 && failed !== undefined) throw failed.reason
   const pauses = await pausesOf(
     db,
     loaded.map(({ client }) => client),
@@ -159,20 +156,26 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
 }
 
 /** By the primary key: nothing of these was sent, and whoever can open them need not wait for the lease. */
-async function giveBack(db: Db, tokens: readonly StoredToken[]): Promise<void> {
+async function giveBack({ db, owner }: Claimer, tokens: readonly StoredToken[]): Promise<void> {
   const column = <Value>(value: (token: StoredToken) => Value) => tokens.map(value)
   await sql`
-    with given_back as (
+    with held as (
+      select claimed.* from unnest(${column(({ namespaceId }) => namespaceId)}::uuid[],
+        ${column(({ id }) => id)}::text[], ${column(({ fence }) => fence)}::int[]) as unopened (of_namespace, of_id, of_fence)
+      cross join lateral (
+        select namespace_id, id from tokens
+        where namespace_id = of_namespace and id = of_id and fence = of_fence and lease_owner = ${owner}
+        for update skip locked
+      ) as claimed
+    ), given_back as (
       update tokens set lease_until = null, lease_owner = null, claimed_at = null,
         renewals = renewals[:cardinality(renewals) - 1]
-      from unnest(${column(({ namespaceId }) => namespaceId)}::uuid[], ${column(({ id }) => id)}::text[],
-        ${column(({ fence }) => fence)}::int[]) as unopened (of_namespace, of_id, of_fence)
-      where namespace_id = of_namespace and id = of_id and fence = of_fence and lease_until is not null
-      returning namespace_id, id, fence
+      from held where tokens.namespace_id = held.namespace_id and tokens.id = held.id
+      returning tokens.namespace_id, tokens.id, fence
     )
     insert into events (namespace_id, id, token_id, type, at, actor, facts)
     select namespace_id, ${uuidV7}, id, 'renewal.failed', clock_timestamp(), ${REFRESHER}, jsonb_build_object(
-      'fence', fence, 'code', 'storage_unavailable', 'error', 'keys_missing', 'sent', false)
+      'fence', fence, 'code', 'storage_unavailable', 'error', 'master_key_missing', 'sent', false)
     from given_back`.execute(db)
 }
 

@@ -3,8 +3,8 @@ import { MasterKeyError } from '../domain/keyring.ts'
 /** Namespaces for whose keys this replica lacks the operator's: what is due in them is left to the others. */
 export interface LockedNamespaces {
   ids(): string[]
-  /** Its keys did not load, and this is why. */
-  note(namespaceId: string, error: unknown): void
+  /** Its keys did not load, and this is why: is it for a key of the operator's? */
+  note(namespaceId: string, error: unknown): boolean
 }
 
 /** As often a replica that was given the key meanwhile, or whose keys were moved, finds out by itself. */
@@ -18,8 +18,9 @@ export function createLockedNamespaces(): LockedNamespaces {
       return [...untilMs.keys()]
     },
     note(namespaceId, error) {
-      if (error instanceof Error && error.cause instanceof MasterKeyError)
-        untilMs.set(namespaceId, performance.now() + LOCKED_MS)
+      const isLocked = error instanceof Error && error.cause instanceof MasterKeyError
+      if (isLocked) untilMs.set(namespaceId, performance.now() + LOCKED_MS)
+      return isLocked
     },
   }
 }

@@ -50,8 +50,12 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
   const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
   if (slot > renewal.now) throw throttled(renewal.now, slot)
-  // Its lease has run out, and it is not time yet to take it over.
-  throw storageUnavailable('An earlier renewal of the token was cut off.')
+  const { retryAt, leaseUntil } = renewal.token
+  // What the provider asked for while a save came in between.
+  if (retryAt !== null && retryAt > renewal.now) throw throttled(renewal.now, retryAt)
+  // It has run out, and it is not time yet to take it over.
+  if (leaseUntil !== null) throw storageUnavailable('An earlier renewal of the token was cut off.')
+  return living(renewal, provider)
 }
 
 /** Null where the wait was too long. */

@@ -67,17 +67,16 @@ export async function tradeCode(
   claim: CodeClaim,
   startedMs: number,
 ): Promise<Exchanged> {
-  const end = () => keep(parts, claim, () => parts.codes.end(claim))
   let traded: Exchanged | null
   try {
-    traded = await keep(parts, claim, () => findTraded(parts, task))
+    traded = await findTraded(parts, task)
   } catch (error) {
     // What ends is forgotten, and with it that an earlier attempt may have spent the code.
-    if (!claim.uncertain) await end()
+    if (!claim.uncertain) await parts.codes.end(claim).catch(() => undefined)
     throw error
   }
   if (traded === null) return sendCode(parts, task, claim, startedMs)
-  await end()
+  await parts.codes.end(claim)
   return traded
 }
 

@@ -134,7 +134,10 @@ describe('namespaces', () => {
     const tried = await run('namespaces', 'delete', 'kept', '--dry-run')
     expect([tried.code, tried.stderr[0]]).toEqual([1, 'namespaces delete takes no --dry-run.'])
     const gone = await run('namespaces', 'delete', 'nowhere')
-    expect([gone.code, gone.stderr]).toEqual([1, ['namespaces: there is no nowhere']])
+    expect([gone.code, gone.stderr]).toEqual([
+      1,
+      ['namespaces: there is no nowhere: see token-vault namespaces list'],
+    ])
     expect(await rows('namespaces')).toEqual(before)
   })
 })
