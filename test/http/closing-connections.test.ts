@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { createMetricsApp } from '../../src/http/metrics-app.ts'
@@ -9,6 +10,19 @@ import { createTestApp } from '../support/app.ts'
 /** Far less than a stop waits for requests under way. */
 const NO_WAIT_MS = 10_000
 const GET = 'GET /v1/tokens/a HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer tokens:list\r\n\r\n'
+
+async function portOf(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return (app.server.address() as AddressInfo).port
+}
+
+/** A connection on which half of a request has come. */
+async function sendHalf(port: number): Promise<Socket> {
+  const half = connect(port, '127.0.0.1')
+  half.write(GET.slice(0, 40))
+  await once(half, 'connect')
+  return half
+}
 
 test(
   'a caller who has left before the answer does not hold up a stop, nor does half of a request',
@@ -20,15 +34,12 @@ test(
         return new Promise(() => undefined)
       },
     })
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const { port } = app.server.address() as AddressInfo
+    const port = await portOf(app)
     const leaving = connect(port, '127.0.0.1')
     leaving.write(GET)
     await asked.promise
     leaving.destroy()
-    const half = connect(port, '127.0.0.1')
-    half.write(GET.slice(0, 40))
-    await once(half, 'connect')
+    const half = await sendHalf(port)
     const ended = once(half, 'close')
     await app.close()
     await ended
@@ -54,16 +65,13 @@ test(
         closed.resolve(undefined)
       })
     })
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const { port } = app.server.address() as AddressInfo
+    const port = await portOf(app)
     const leaving = connect(port, '127.0.0.1')
     leaving.write(GET)
     await read.promise
     leaving.destroy()
     await closed.promise
-    const half = connect(port, '127.0.0.1')
-    half.write(GET.slice(0, 40))
-    await once(half, 'connect')
+    await sendHalf(port)
     await app.close()
   },
   NO_WAIT_MS,
@@ -73,9 +81,7 @@ test(
   'a connection without a request does not hold up the stop of a port of metrics',
   async () => {
     const app = await createMetricsApp(() => Promise.resolve(''), pino({ level: 'silent' }))
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const { port } = app.server.address() as AddressInfo
-    await once(connect(port, '127.0.0.1'), 'connect')
+    await once(connect(await portOf(app), '127.0.0.1'), 'connect')
     await app.close()
   },
   NO_WAIT_MS,
