@@ -146,8 +146,7 @@ async function importSource(parts: Import): Promise<Counts> {
     if (stop.signal.aborted) throw new StartupError('import: was cut off: run it again for the rest')
     progress.end()
   } catch (error) {
-    // The bar stays as far as it came, and what follows begins a line of its own.
-    if (output.isTTY === true) output.write('\n')
+    progress.breakOff()
     throw error
   } finally {
     // Of an import that was cut off, too: it is run again for the rest.

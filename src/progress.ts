@@ -8,6 +8,8 @@ export interface Progress {
   advance(count: number): void
   /** Leaves the bar, if there is one, where it is: whole. */
   end(): void
+  /** Leaves it as far as it came; what follows begins a line of its own. */
+  breakOff(): void
 }
 
 const BAR_WIDTH = 30
@@ -37,6 +39,9 @@ export function createProgress(output: Output, what: string, total: number): Pro
     end() {
       show(100)
       if (output.isTTY === true) output.write('\n')
+    },
+    breakOff() {
+      if (output.isTTY === true && shown >= 0) output.write('\n')
     },
   }
 }
