@@ -83,3 +83,9 @@ export class StartupError extends Error {
     this.faults = faults
   }
 }
+
+/** Where the operating system says why; any other error stays what it is. */
+export function unreadableFile(path: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  return code === undefined ? error : new StartupError(`${path}: cannot be read (${code})`)
+}

@@ -1,8 +1,8 @@
 import { VaultError } from './errors.ts'
 import type { Provider, ProviderFailure } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
+import { throttleSeconds } from './retry.ts'
 
-const THROTTLE_SECONDS = 60
 const RETRY_AFTER_SECONDS = 2
 
 /** A failure that says nothing of the token or code that was sent, as the caller who asked for the request is told. */
@@ -19,11 +19,10 @@ export function providerError(what: string, outcome: ProviderFailure, provider: 
         'client_refused',
         `${detail}. Check client_id, client_secret, redirect_url and api_domain.`,
       )
-    case 'throttled': {
-      const retryAfterSeconds =
-        outcome.retryAfterSeconds ?? provider?.limit?.windowSeconds ?? THROTTLE_SECONDS
-      return new VaultError('provider_throttled', `${detail}.`, { retryAfterSeconds })
-    }
+    case 'throttled':
+      return new VaultError('provider_throttled', `${detail}.`, {
+        retryAfterSeconds: throttleSeconds(outcome, provider),
+      })
     case 'nonsense':
       return new VaultError('provider_error', `${detail}.`)
     case 'unavailable':

@@ -34,7 +34,7 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
   const { provider, attempts, lostSeconds } = attempt
   switch (failure.kind) {
     case 'throttled': {
-      const seconds = failure.retryAfterSeconds ?? provider.limit?.windowSeconds ?? THROTTLE_SECONDS
+      const seconds = throttleSeconds(failure, provider)
       return { refresherSeconds: seconds * (1 + random() / 10), callerSeconds: seconds }
     }
     case 'paused':
@@ -63,6 +63,14 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
       return { refresherSeconds: asked + random() * jitter, callerSeconds: asked }
     }
   }
+}
+
+/** As long as a provider that throttles asks to wait, or counts. */
+export function throttleSeconds(
+  { retryAfterSeconds }: { retryAfterSeconds: number | null },
+  provider: Provider | null,
+): number {
+  return retryAfterSeconds ?? provider?.limit?.windowSeconds ?? THROTTLE_SECONDS
 }
 
 /** The claim itself took so long that nothing could be sent any more: that says nothing of the provider. */

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { TextDecoder } from 'node:util'
-import { StartupError } from '../domain/errors.ts'
+import { StartupError, unreadableFile } from '../domain/errors.ts'
 
 /** How a token file was written. */
 export interface FileForm {
@@ -53,9 +53,4 @@ function decode(decoder: TextDecoder, chunk: Buffer | null, place: string): void
       `${place}: is not UTF-8: convert the file first, for example with: iconv -f WINDOWS-1252 -t UTF-8`,
     )
   }
-}
-
-export function unreadableFile(path: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  return code === undefined ? error : new StartupError(`${path}: cannot be read (${code})`)
 }

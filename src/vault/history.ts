@@ -1,8 +1,8 @@
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
+import { notFound } from '../domain/errors.ts'
 import type { EventStore, RecordedEvent } from '../domain/event-store.ts'
 import type { TokenStore } from '../domain/token-store.ts'
-import { notFound } from '../domain/errors.ts'
 
 export interface HistoryPage {
   limit: number
