@@ -30,15 +30,11 @@ export function createTokenAnswers(vault: Vault): TokenAnswers {
   }
 }
 
-/** Where a saved token is to be found, and whether it is a new one. */
-export function placed<Reply extends FastifyReply>(
-  reply: Reply,
-  saved: Reading & { created: boolean },
-): Reply {
+/** Says where a saved token is to be found, and whether it is a new one. */
+export function place(reply: FastifyReply, saved: Reading & { created: boolean }): void {
   reply.status(saved.created ? 201 : 200)
   reply.header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
   reply.header('etag', etagOf(saved))
-  return reply
 }
 
 export function etagOf({ token }: Reading): string {

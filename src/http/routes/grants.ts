@@ -2,7 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { callerOf } from '../plugins/scopes.ts'
-import { createTokenAnswers, etagOf, placed } from '../token-answers.ts'
+import { createTokenAnswers, etagOf, place } from '../token-answers.ts'
 import { toExchangeOrder, toIfVersion } from '../token-requests.ts'
 
 /** What goes to the provider at once, and tells what it said: refresh, exchange and revoke. */
@@ -11,17 +11,20 @@ export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
 
   app.post('/tokens/:id/refresh', { schema: operations.refreshToken }, async (request, reply) => {
     const reading = await vault.refresh(callerOf(request), request.params.id)
-    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
+    reply.header('etag', etagOf(reading))
+    return disclose(request, reading)
   })
 
   app.post('/tokens/exchange', { schema: operations.exchangeCode }, async (request, reply) => {
     const exchanged = await vault.exchange(callerOf(request), toExchangeOrder(request.body))
-    return placed(reply, exchanged).send(disclose(request, exchanged))
+    place(reply, exchanged)
+    return disclose(request, exchanged)
   })
 
   app.post('/tokens/:id/revoke', { schema: operations.revokeToken }, async (request, reply) => {
     await vault.revoke(callerOf(request), request.params.id, toIfVersion(request.headers['if-match']))
-    return reply.status(204).send(null)
+    reply.status(204)
+    return null
   })
   done()
 }

@@ -12,7 +12,8 @@ export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (ap
   app.post('/keys', { schema: operations.createKey }, async (request, reply) => {
     const { apiKey, key } = await apiKeys.create(callerOf(request), toKeyOrder(request.body))
     const [shown] = ledgerOf(request).disclose([{ keyId: apiKey.id, secrets: { key } }])
-    return reply.status(201).send({ ...keyView(apiKey), key: shown?.['key'] ?? '' })
+    reply.status(201)
+    return { ...keyView(apiKey), key: shown?.['key'] ?? '' }
   })
 
   app.get('/keys', { schema: operations.listKeys }, async (request) => {
@@ -22,7 +23,8 @@ export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (ap
 
   app.delete('/keys/:id', { schema: operations.revokeKey }, async (request, reply) => {
     await apiKeys.revoke(callerOf(request), request.params.id)
-    return reply.status(204).send(null)
+    reply.status(204)
+    return null
   })
   done()
 }

@@ -10,8 +10,8 @@ export const metricsRoute: FastifyPluginCallbackTypebox<{ metrics: MetricsText }
   done,
 ) => {
   app.get('/metrics', { schema: operations.metrics }, async (_request, reply) => {
-    const text = await metrics()
-    return reply.type(operations.METRICS_TYPE).send(text)
+    reply.type(operations.METRICS_TYPE)
+    return metrics()
   })
   done()
 }

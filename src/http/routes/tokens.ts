@@ -5,7 +5,7 @@ import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf, requireScope } from '../plugins/scopes.ts'
-import { createTokenAnswers, etagOf, placed } from '../token-answers.ts'
+import { createTokenAnswers, etagOf, place } from '../token-answers.ts'
 import { toDeleteFilter, toIfVersion, toPage, toPartialToken, toSaveRequest } from '../token-requests.ts'
 import { tokenViews } from '../token-view.ts'
 
@@ -18,14 +18,16 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const caller = callerOf(request)
     const minTtl = minTtlOf(caller, request.body.min_ttl)
     const found = await vault.find(caller, toPartialToken(request.body), minTtl)
-    return reply.header('etag', etagOf(found)).send(disclose(request, found))
+    reply.header('etag', etagOf(found))
+    return disclose(request, found)
   })
 
   app.get('/tokens/:id', { schema: operations.getToken }, async (request, reply) => {
     const caller = callerOf(request)
     const minTtl = minTtlOf(caller, request.query.min_ttl)
     const reading = await vault.get(caller, request.params.id, minTtl)
-    return reply.header('etag', etagOf(reading)).send(disclose(request, reading))
+    reply.header('etag', etagOf(reading))
+    return disclose(request, reading)
   })
 
   app.post('/tokens', { schema: operations.saveToken }, async (request, reply) => {
@@ -34,12 +36,14 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const saved = await vault.save(caller, toSaveRequest(request.body), ifVersion)
     const { token, absorbedId } = saved
     if (absorbedId !== null) ledgerOf(request).note({ tokenId: token.id, absorbed: absorbedId })
-    return placed(reply, saved).send(show(request, saved))
+    place(reply, saved)
+    return show(request, saved)
   })
 
   app.delete('/tokens/:id', { schema: operations.deleteToken }, async (request, reply) => {
     await vault.delete(callerOf(request), request.params.id, toIfVersion(request.headers['if-match']))
-    return reply.status(204).send(null)
+    reply.status(204)
+    return null
   })
 
   app.get('/tokens', { schema: operations.listTokens }, async (request) => {
