@@ -141,10 +141,11 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
   // Where that fails, their leases end by themselves.
   if (unopened.length > 0) await giveBack(claimer, unopened).catch(() => undefined)
   if (loaded.length === 0 && failed !== undefined) throw failed.reason
+  // A pause that cannot be read costs a request; claims that nobody holds would be taken for requests that were cut off.
   const pauses = await pausesOf(
     db,
     loaded.map(({ client }) => client),
-  )
+  ).catch(() => [])
   return loaded.map(({ row, token, client }) => ({
     token,
     fence: token.fence,

@@ -57,6 +57,14 @@ describe('due tokens', () => {
   })
 })
 
+test('a pause that cannot be read leaves no claim behind: the token is renewed as if there were none', async () => {
+  await storage.fill(1)
+  await storage.database.query('alter table clients rename to gone')
+  const [claim] = await replica.store.claimDue(TERMS, { limit: 1, busy: [], takeOver: true })
+  await storage.database.query('alter table gone rename to clients')
+  expect(claim).toMatchObject({ token: { id: 'token-1' }, pause: null })
+})
+
 describe('the places of a provider', () => {
   test('are all that is claimed of it, so that others are claimed though they fell due later', async () => {
     await storage.fill(20)
