@@ -38,10 +38,20 @@ export function createSettle(claimer: Claimer) {
   })
   return async (claim: Claim, settlement: Settlement): Promise<Token | null> => {
     const keys = await keyring.keysOf(settlement.token.namespaceId)
-    const settling = { claim, settlement, columns: changedColumns(settlement.token, claim.token, keys) }
+    const settling = { claim, settlement, columns: columnsOf(settlement, claim.token, keys) }
     const settled = settlement.pause === undefined ? await together(settling) : null
     return settled ?? settleAlone(claimer, settling, keys)
   }
+}
+
+/**
+ * What the outcome changes; of a new access token its expiry and its life, too, where they are what they were: a save
+ * that came in the meantime has brought those of another one.
+ */
+function columnsOf({ token, event }: Settlement, before: Token, keys: NamespaceKeys): Columns {
+  const columns = changedColumns(token, before, keys)
+  if (event.type !== 'renewal.succeeded') return columns
+  return { ...columns, expiresAt: token.expiresAt, lifetimeSeconds: token.lifetimeSeconds }
 }
 
 /**
@@ -66,7 +76,7 @@ async function settleAlone(
     const [updated] = await update.returningAll().execute()
     if (updated === undefined) return settleLate(trx, claim, settlement, columns, keys)
     await keepRotated(trx, token, columns)
-    const paused = await settlePause(trx, token, settlement, keys)
+    const paused = await settlePause(trx, claim.token, settlement, keys)
     await recordEvents(trx, token, [event, ...paused])
     return updated
   })
@@ -125,11 +135,12 @@ async function settleLate(
   const { token, event } = settlement
   const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
   const isHeld = row !== undefined && isHeldBy(row, claim)
-  const isSettled = isHeld && row.leaseUntil === null
-  if (row && (isSettled || hasAccess(row, columns))) return row
+  if (isHeld && row.leaseUntil === null) return row
   const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
+  // Before the access token is looked at: a provider may give the one that lives once more, beside a new refresh token.
   if (row && isSuccessor(row, claim.token, columns, keys))
     return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
+  if (row && hasAccess(row, columns)) return row
   if (row && (isHeld || isPassedOn)) await endLease(db, row, token)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
@@ -185,7 +196,7 @@ async function keepSuccessor(
   isPassedOn: boolean,
 ): Promise<TokenRow | null> {
   const heir = { ...token, id: row.id }
-  const columns = changedColumns(heir, { ...claim.token, id: row.id }, keys)
+  const columns = columnsOf({ token: heir, event }, { ...claim.token, id: row.id }, keys)
   const lostAt = isPassedOn ? null : row.lostAt
   const refreshDueAt = lostAt === null ? token.refreshDueAt : sql<Date>`now()`
   const successor = { ...columns, ...SOUND, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }

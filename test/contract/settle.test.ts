@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { RefreshOutcome } from '../../src/domain/provider.ts'
 import type { Claim } from '../../src/domain/renewal.ts'
+import { ZOHO } from '../support/domain.ts'
 import { STORAGES, useStorage } from '../support/memory-storage.ts'
 import { renewed } from '../support/token-storage.ts'
 
@@ -65,6 +66,18 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
       expect(token).toMatchObject({ scope: 'crm', redirectUrl: 'https://app.example/', version: 3 })
       expect(token.clientSecret?.reveal()).toBe('secret-2')
       expect(token.accessToken?.reveal()).toBe('access-2')
+    })
+
+    test('has the expiry of its own access token, though a save brought another one in the meantime', async () => {
+      const lasting = { clientId: 'client', userName: 'bob', refreshToken: 'r', accessToken: 'a' }
+      const { id } = await the.replica.save(lasting)
+      const claim = await the.replica.claim(id, true)
+      if (claim === null) throw new Error('the token was not claimed')
+      await the.replica.save({ id, accessToken: 'access-3', expiresInSeconds: 60 })
+      await the.replica.settle(claim, { ...renewed('access-2'), expiresInSeconds: null })
+      const token = await the.replica.read(id)
+      expect(token.accessToken?.reveal()).toBe('access-2')
+      expect(token).toMatchObject({ expiresAt: null, lifetimeSeconds: ZOHO.defaultLifetimeSeconds })
     })
 
     test('is stored though the lease has run out, as long as nobody has taken over', async () => {
@@ -179,6 +192,14 @@ describe.each(STORAGES)('what a claim leaves behind in %s', (_name, open) => {
         expect(after.lostAt).toEqual(taken.token.lostAt)
         expect(after.refreshDueAt).not.toBeNull()
       }
+    })
+
+    test('beside the access token that the row has already', async () => {
+      const late = await claimed()
+      await the.storage.age(ID, 26)
+      await claimed()
+      await the.replica.settle(late, renewed('access-1', 'refresh-2'))
+      expect([await accessOf(), await refreshOf()]).toEqual(['access-1', 'refresh-2'])
     })
 
     test('but not after a peer has stored its own', async () => {

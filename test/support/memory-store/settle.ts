@@ -13,11 +13,11 @@ export function settle(memory: Memory, claim: Claim, settlement: Settlement): To
   const isOwn = isHeldBy(row, claim) && row?.token.leaseUntil !== null
   const isVoid = !succeeded && row?.token.version !== claim.token.version
   if (row === null || !isOwn || isVoid) return settleLate(memory, claim, settlement)
-  const settled = { ...written(memory, row, claim, token), leaseUntil: null }
+  const settled = { ...written(memory, row, claim, settlement), leaseUntil: null }
   const replaced = succeeded ? ring(row) : row.replacedAccess
   put(memory, { ...kept(row, settled), ...UNCLAIMED, replacedAccess: replaced })
   record(memory, token, [event])
-  settlePause(memory, token, settlement)
+  settlePause(memory, claim.token, settlement)
   return settled
 }
 
@@ -25,14 +25,19 @@ function isHeldBy(row: Row | null, { token, fence }: Claim): boolean {
   return row?.token.fence === fence && row.token.id === token.id && isSameToken(row.token, token)
 }
 
-/** The stored token with the fields that the outcome changes: a save that came in the meantime keeps its own. */
-function written(memory: Memory, { token: stored }: Row, claim: Claim, token: Token): Token {
+/**
+ * The stored token with the fields that the outcome changes: a save that came in the meantime keeps its own. An access
+ * token, its expiry and its life are one unit.
+ */
+function written(memory: Memory, { token: stored }: Row, claim: Claim, { token, event }: Settlement): Token {
   const changed = Object.entries(token).filter(
     ([field, value]) => value !== claim.token[field as keyof Token],
   )
+  const { expiresAt, lifetimeSeconds } = token
   return {
     ...stored,
     ...(Object.fromEntries(changed) as Partial<Token>),
+    ...(event.type === 'renewal.succeeded' && { expiresAt, lifetimeSeconds }),
     version: stored.version + 1,
     updatedAt: memory.now(),
   }
@@ -65,14 +70,14 @@ function settlePause(memory: Memory, token: Token, { pause }: Settlement): void 
   if (!isPaused) record(memory, token, [{ type: 'client.paused', actor: REFRESHER, facts }])
 }
 
-function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) {
+function settleLate(memory: Memory, claim: Claim, settlement: Settlement) {
+  const { token, event } = settlement
   const row = heirOf(memory, claim.token)
   const isOurs = isHeldBy(row, claim)
-  if (row !== null && ((isOurs && row.token.leaseUntil === null) || hasAccess(row, claim, token)))
-    return row.token
+  if (row !== null && isOurs && row.token.leaseUntil === null) return row.token
   const isPassedOn = row !== null && isPassedOnTo(row, claim)
   if (row !== null && isSuccessor(row, claim.token, token)) {
-    const changed = written(memory, row, claim, token)
+    const changed = written(memory, row, claim, settlement)
     const lostAt = isPassedOn ? null : row.token.lostAt
     const successor: Token = {
       ...changed,
@@ -84,6 +89,7 @@ function settleLate(memory: Memory, claim: Claim, { token, event }: Settlement) 
     record(memory, token, [event])
     return successor
   }
+  if (row !== null && hasAccess(row, claim, token)) return row.token
   if (row !== null && (isOurs || isPassedOn)) {
     const lostAt = row.token.lostAt ?? token.lostAt
     const backOff = token.lastError?.code === 'provider_throttled' && {
