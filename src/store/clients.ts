@@ -8,14 +8,14 @@ import type { Token } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import type { Db } from './database.ts'
 
-/** A client id with one secret at one provider, as far as the database may know it. */
+/** A client id with one secret at one data centre of a provider, as far as the database may know it. */
 export interface Client {
   namespaceId: string
   digest: Buffer
 }
 
 export function clientOf(token: Token, keys: NamespaceKeys): Client {
-  const client = JSON.stringify([token.provider, token.clientId, secretOf(token)])
+  const client = JSON.stringify([token.provider, token.apiDomain, token.clientId, secretOf(token)])
   return { namespaceId: token.namespaceId, digest: keys.digest('client', new Secret(client)) }
 }
 
@@ -63,13 +63,19 @@ export async function liftPause(db: Db, client: Client): Promise<void> {
     .execute()
 }
 
-/** By the primary key, and along tokens_client no further than the deaths ask for. None where the namespace is gone. */
+/**
+ * By the primary keys, and along tokens_client no further than the deaths ask for. Not counted where the token has
+ * moved on: it was another refresh token that died.
+ */
 export async function countDeath({ db, keyring }: Claimer, { token }: Claim): Promise<ClientDeaths> {
   const client = clientOf(token, await keyring.keysOf(token.namespaceId))
   const lately = sql`now() - ${DEATHS_WINDOW_SECONDS} * interval '1 second'`
   const { rows } = await sql<{ died: number }>`
     insert into clients (namespace_id, digest, deaths)
-    select id, ${client.digest}::bytea, array[now()] from namespaces where id = ${client.namespaceId} for key share
+    select id, ${client.digest}::bytea, array[now()] from namespaces where id = ${client.namespaceId}
+      and exists (select from tokens where namespace_id = ${token.namespaceId} and id = ${token.id}
+        and fence = ${token.fence} and version = ${token.version})
+    for key share of namespaces
     on conflict (namespace_id, digest) do update set deaths = array(
       select at from unnest(clients.deaths) as at where at > ${lately} order by at desc limit ${MOST_DEATHS_KEPT}
     ) || now()

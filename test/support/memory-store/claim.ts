@@ -128,8 +128,10 @@ export function countDeath(memory: Memory, { token }: Claim): ClientDeaths {
   const now = memory.now()
   const client = memory.clients.get(clientKeyOf(token)) ?? { pause: null, deaths: [] }
   const lately = client.deaths.filter((at) => later(at, DEATHS_WINDOW_SECONDS) > now)
-  const deaths = [...lately, now]
-  memory.clients.set(clientKeyOf(token), { ...client, deaths })
+  const row = rowOf(memory, token)
+  const isCurrent = row?.token.fence === token.fence && row.token.version === token.version
+  const deaths = isCurrent ? [...lately, now] : []
+  if (isCurrent) memory.clients.set(clientKeyOf(token), { ...client, deaths })
   const tokens = [...memory.rows.values()].filter(
     (row) =>
       row.token.namespaceId === token.namespaceId &&
