@@ -94,8 +94,14 @@ export function sendWithinSeconds(provider: Provider): number {
 }
 
 /** What came of an earlier renewal is unknown, and the provider may have replaced the refresh token in it. */
-export function isOutcomeLost({ lostAt }: Token, provider: Provider): boolean {
+function isOutcomeLost({ lostAt }: Token, provider: Provider): boolean {
   return lostAt !== null && provider.rotates === 'always'
+}
+
+/** Does a lost outcome explain a death? Not while the provider takes the replaced refresh token all the same. */
+export function isDeathExplained({ token, claimedAt }: Claim, provider: Provider): boolean {
+  if (token.lostAt === null || !isOutcomeLost(token, provider)) return false
+  return claimedAt.getTime() - token.lostAt.getTime() >= provider.reuseGraceSeconds * 1000
 }
 
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */

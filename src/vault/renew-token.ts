@@ -4,7 +4,7 @@ import type { SchedulePolicy } from '../domain/life.ts'
 import type { Observer } from '../domain/observer.ts'
 import type { Provider, Providers, RefreshRequest } from '../domain/provider.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
-import { isOutcomeLost, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
+import { isDeathExplained, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
 import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
 import { slowRetrySeconds } from '../domain/retry.ts'
 import { Secret } from '../domain/secret.ts'
@@ -106,7 +106,7 @@ async function believed(
   provider: Provider,
   outcome: RenewalOutcome,
 ): Promise<RenewalOutcome> {
-  if (outcome.kind !== 'dead' || claim.forced || isOutcomeLost(claim.token, provider)) return outcome
+  if (outcome.kind !== 'dead' || claim.forced || isDeathExplained(claim, provider)) return outcome
   const deaths = await store.countDeath(claim)
   if (claim.pause?.reason !== 'mass_failure' && !isMassFailure(deaths)) return outcome
   return { kind: 'mass_failure', error: outcome.error, seconds: slowRetrySeconds(policy.random) }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { isMassFailure } from '../../src/domain/client.ts'
 import type { Provider } from '../../src/domain/provider.ts'
 import type { RenewalOutcome } from '../../src/domain/renewal-outcome.ts'
-import { renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
+import { isDeathExplained, renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
 import { inSeconds, NOON } from '../support/domain.ts'
 import { ACME, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
 
@@ -68,6 +68,16 @@ describe('an outcome that was lost', () => {
     const { token } = settle({ kind: 'dead', error: 'invalid_grant' }, { claim, provider: STRICT })
     expect(token).toMatchObject({ status: 'reauth_required', lastError: { code: 'reauth_required' } })
     expect(token.lastError?.detail).toContain(`renewal of ${inSeconds(-100).toISOString()} was lost`)
+  })
+
+  test.each([
+    ['of a strict provider, at once', STRICT, 0, true],
+    ['within the grace: the replaced refresh token would have worked', GRACIOUS, 29, false],
+    ['after the grace', GRACIOUS, 30, true],
+    ['of a provider that does not rotate', ACME, 100, false],
+  ] as const)('explains a death, or does not: %s', (_when, provider, secondsAgo, isExplained) => {
+    const claim = claimOf({ lostAt: inSeconds(-secondsAgo) })
+    expect(isDeathExplained(claim, provider)).toBe(isExplained)
   })
 
   test('is forgotten with the next success, and stays known through other failures', () => {
