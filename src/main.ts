@@ -35,6 +35,7 @@ import { createApiKeys } from './vault/api-keys.ts'
 import { createAuthenticator } from './vault/authenticator.ts'
 import { createDisclosureBudget } from './vault/disclosure-budget.ts'
 import { createExchanges } from './vault/exchanges.ts'
+import { createHeadStart } from './vault/head-start.ts'
 import { createHistory } from './vault/history.ts'
 import { createPlaces } from './vault/places.ts'
 import { createRefresher } from './vault/refresher.ts'
@@ -174,8 +175,9 @@ function composeVault(parts: Parts, keyring: Keyring) {
   const observer = createObserver(log, metrics, audit)
   const sending = { store, providers, policy, clock, observer }
   const places = createPlaces(config.refreshConcurrency)
-  const renewals = createRenewals({ ...sending, places })
-  const exchanges = createExchanges({ ...sending, codes: createCodeStore(callers.db, keyring) })
+  const headStart = createHeadStart(clock)
+  const renewals = createRenewals({ ...sending, places, headStart })
+  const exchanges = createExchanges({ ...sending, headStart, codes: createCodeStore(callers.db, keyring) })
   const refresher = createRefresher({ renewals, places, clock, observer })
   const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
   return { vault, store, refresher, renewals, exchanges }

@@ -37,10 +37,16 @@ export interface CodeClaim {
   uncertain: boolean
 }
 
+export interface CodeClaimOptions {
+  leaseSeconds: number
+  /** May it take over from an owner whose lease has run out? */
+  takeOver: boolean
+}
+
 /** Keeps the codes that are being traded, so that each makes one request, on whichever replica it is asked for. */
 export interface CodeStore {
-  /** Null while another claim of the same code holds. */
-  claim(code: CodeRef, leaseSeconds: number): Promise<CodeClaim | null>
+  /** Null while another claim of the same code holds, or may not be taken over yet. */
+  claim(code: CodeRef, options: CodeClaimOptions): Promise<CodeClaim | null>
   /** How the claim in one's way stands; null where it has ended without a word, or with a token. */
   read(code: CodeRef): Promise<'under_way' | VaultError | null>
   /** Keeps a failure for those who wait for it. `uncertain`: the code may be spent all the same. */

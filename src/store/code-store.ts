@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { unauthorized, VaultError } from '../domain/errors.ts'
-import type { CodeClaim, CodeRef, CodeStore } from '../domain/exchange.ts'
+import type { CodeClaim, CodeClaimOptions, CodeRef, CodeStore } from '../domain/exchange.ts'
 import type { Event } from '../domain/event.ts'
 import type { Keyring } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
@@ -16,7 +16,7 @@ export function createCodeStore(db: Db, keyring: Keyring): CodeStore {
     digest: await digestOf(keyring, code),
   })
   return guardStorage<CodeStore>({
-    claim: async (code, leaseSeconds) => claim(db, code, await digestOf(keyring, code), leaseSeconds),
+    claim: async (code, options) => claim(db, code, await digestOf(keyring, code), options),
     async read(code) {
       const place = await placeOf(code)
       const row = await db
@@ -29,11 +29,11 @@ export function createCodeStore(db: Db, keyring: Keyring): CodeStore {
     },
     fail: async (claimed, failure, uncertain, event) =>
       fail(db, claimed, await digestOf(keyring, claimed.code), { failure, uncertain, event }),
-    async end({ code }) {
+    async end({ code, fence }) {
       const place = await placeOf(code)
       await db
         .deleteFrom('exchanges')
-        .where((where) => where.and(place))
+        .where((where) => where.and({ ...place, fence }))
         .execute()
     },
   })
@@ -53,7 +53,12 @@ async function sweep(trx: Db, namespaceId: string): Promise<void> {
 }
 
 /** A claim that ended without a failure is that of an owner who died: the code may be spent. */
-async function claim(db: Db, code: CodeRef, digest: Buffer, leaseSeconds: number): Promise<CodeClaim | null> {
+async function claim(
+  db: Db,
+  code: CodeRef,
+  digest: Buffer,
+  { leaseSeconds, takeOver }: CodeClaimOptions,
+): Promise<CodeClaim | null> {
   const { namespaceId } = code
   return db.transaction().execute(async (trx) => {
     if (!(await holdNamespace(trx, namespaceId))) throw unauthorized()
@@ -63,7 +68,7 @@ async function claim(db: Db, code: CodeRef, digest: Buffer, leaseSeconds: number
       values (${namespaceId}, ${digest}, 1, now() + ${leaseSeconds} * interval '1 second', false)
       on conflict (namespace_id, digest) do update set fence = exchanges.fence + 1, lease_until = excluded.lease_until,
         uncertain = exchanges.uncertain or exchanges.failure is null, failure = null
-      where exchanges.lease_until <= now()
+      where exchanges.lease_until <= now() and (exchanges.failure is not null or ${takeOver})
       returning fence, uncertain, now() as now`.execute(trx)
     const [row] = rows
     if (row === undefined) return null
@@ -71,7 +76,7 @@ async function claim(db: Db, code: CodeRef, digest: Buffer, leaseSeconds: number
   })
 }
 
-/** Compare-and-set on the fence. What was committed before, unheard, is not told twice. */
+/** Compare-and-set on the fence. What was committed before, unheard, is not told twice, nor what somebody took over. */
 async function fail(
   db: Db,
   { code: { namespaceId }, fence }: CodeClaim,
@@ -82,10 +87,11 @@ async function fail(
   await db.transaction().execute(async (trx) => {
     if (!(await holdNamespace(trx, namespaceId))) return
     const place = sql`namespace_id = ${namespaceId} and digest = ${digest} and fence = ${fence}`
-    const told = await sql`select from exchanges where ${place} and failure is not null`.execute(trx)
-    if (told.rows.length > 0) return
-    await sql`update exchanges set lease_until = now(), uncertain = ${uncertain},
-      failure = ${JSON.stringify({ code, detail, facts })}::jsonb where ${place}`.execute(trx)
+    const { numAffectedRows } = await sql`update exchanges set lease_until = now(), uncertain = ${uncertain},
+      failure = ${JSON.stringify({ code, detail, facts })}::jsonb where ${place} and failure is null`.execute(
+      trx,
+    )
+    if (numAffectedRows === 0n) return
     await recordEvents(trx, { namespaceId, id: null }, [event])
   })
 }

@@ -3,7 +3,7 @@ import type { Claim } from '../domain/renewal.ts'
 import { renewalTerms } from '../domain/renewal.ts'
 import type { DueTerms } from '../domain/token-store.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
-import { createHeadStart } from './head-start.ts'
+import type { HeadStart } from './head-start.ts'
 import type { Places } from './places.ts'
 import type { RenewalParts } from './renew-token.ts'
 
@@ -24,11 +24,10 @@ export interface Claiming {
 }
 
 export function createClaiming(
-  parts: Pick<RenewalParts, 'store' | 'providers' | 'clock'>,
+  parts: Pick<RenewalParts, 'store' | 'providers' | 'clock'> & { headStart: HeadStart },
   places: Places,
 ): Claiming {
-  const { store, providers, clock } = parts
-  const headStart = createHeadStart(clock)
+  const { store, providers, clock, headStart } = parts
 
   return {
     async one(token, provider, forced, isWanted) {

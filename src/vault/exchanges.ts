@@ -4,6 +4,7 @@ import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import { fullLeaseSeconds } from '../domain/renewal.ts'
+import type { HeadStart } from './head-start.ts'
 import { inTime } from './in-time.ts'
 import { checkApiDomain } from './plan-save.ts'
 import type { Exchanged, ExchangeParts, ExchangeTask } from './trade-code.ts'
@@ -20,23 +21,27 @@ export interface Exchanges {
   close(): Promise<void>
 }
 
+export interface ExchangesParts extends ExchangeParts {
+  headStart: HeadStart
+}
+
 const PEER_POLL_MS = 50
 
-export function createExchanges(parts: ExchangeParts): Exchanges {
-  const { codes, providers, clock, policy, observer } = parts
+export function createExchanges(parts: ExchangesParts): Exchanges {
+  const { codes, providers, clock, policy, observer, headStart } = parts
   /** Callers of one code share one attempt. */
   const underWay = new Map<string, Promise<Exchanged>>()
   let closed = false
 
   /** Waits for the claim in one's way; with a failure it ends for all. */
   const awaitPeer = async (code: CodeRef): Promise<void> => {
-    for (;;) {
-      if (closed) throw stopping()
-      const state = await codes.read(code)
-      if (state instanceof VaultError) throw state
-      if (state === null) return
+    let state: Awaited<ReturnType<typeof codes.read>>
+    do {
       await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
-    }
+      if (closed) throw stopping()
+      state = await codes.read(code)
+      if (state instanceof VaultError) throw state
+    } while (state === 'under_way')
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
   const trade = async (task: ExchangeTask, code: CodeRef): Promise<Exchanged> => {
@@ -44,7 +49,8 @@ export function createExchanges(parts: ExchangeParts): Exchanges {
       const traded = await findTraded(parts, task)
       if (traded !== null) return traded
       const startedMs = clock.monotonicMs()
-      const claim = await codes.claim(code, fullLeaseSeconds(task.provider))
+      const options = { leaseSeconds: fullLeaseSeconds(task.provider), takeOver: headStart.isOver() }
+      const claim = await headStart.watch(codes.claim(code, options))
       if (claim === null) {
         await awaitPeer(code)
         continue

@@ -4,6 +4,7 @@ import type { Token, TokenRef } from '../domain/token.ts'
 import { awaitPeer } from './await-peer.ts'
 import type { Claimed } from './claiming.ts'
 import { createClaiming } from './claiming.ts'
+import type { HeadStart } from './head-start.ts'
 import type { Places } from './places.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { renewToken } from './renew-token.ts'
@@ -26,6 +27,7 @@ const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
 
 export interface RenewalsParts extends RenewalParts {
   places: Places
+  headStart: HeadStart
 }
 
 export function createRenewals(parts: RenewalsParts): Renewals {

@@ -4,6 +4,7 @@ import type { TokenStore } from '../../src/domain/token-store.ts'
 import type { FormPost, SendForm } from '../../src/providers/form-sender.ts'
 import { createProviders } from '../../src/providers/providers.ts'
 import type { Reply } from '../../src/providers/read-answer.ts'
+import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import { createRefresher } from '../../src/vault/refresher.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
@@ -107,7 +108,7 @@ export class BadHourWorld {
     const providers = createProviders(settings, ways)
     const parts = { store, providers, clock, observer: SILENT, policy: { marginSeconds: 600, random } }
     const places = createPlaces(PLACES)
-    const renewals = createRenewals({ ...parts, places })
+    const renewals = createRenewals({ ...parts, places, headStart: createHeadStart(clock) })
     createRefresher({ renewals, places, clock, observer: SILENT }).start()
     const unexpected = () => Promise.reject(new Error('nothing is exchanged here'))
     const exchanges = { exchange: unexpected, close: unexpected }

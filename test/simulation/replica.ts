@@ -5,6 +5,7 @@ import type { TokenStore } from '../../src/domain/token-store.ts'
 import type { TokenRef } from '../../src/domain/token.ts'
 import type { ProviderSettings } from '../../src/providers/provider-settings.ts'
 import { createProviders } from '../../src/providers/providers.ts'
+import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import type { Renewals } from '../../src/vault/renewals.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
@@ -59,7 +60,11 @@ export function startReplica(name: string, around: Surroundings, onCrash: () => 
   const providers = providersOf(process, around)
   const policy = { marginSeconds: 600, random }
   const parts = { store, providers, policy, clock, observer: SILENT }
-  const renewals = createRenewals({ ...parts, places: createPlaces(MOST_RENEWALS) })
+  const renewals = createRenewals({
+    ...parts,
+    places: createPlaces(MOST_RENEWALS),
+    headStart: createHeadStart(clock),
+  })
   const poll = async (): Promise<void> => {
     await renewals.renewDue().catch(expectStorageUnavailable)
     process.deliver(around.pollMs(), () => void poll())

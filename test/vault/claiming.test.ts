@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Provider, Providers } from '../../src/domain/provider.ts'
 import type { DueTerms, TokenStore } from '../../src/domain/token-store.ts'
 import { createClaiming } from '../../src/vault/claiming.ts'
+import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import { ACME } from '../support/settling.ts'
 
@@ -16,7 +17,7 @@ function searching() {
   const providers = { all: () => [ACME, OTHER] }
   const parts = { store: store as Partial<TokenStore> as TokenStore, clock }
   const claiming = createClaiming(
-    { ...parts, providers: providers as Partial<Providers> as Providers },
+    { ...parts, providers: providers as Partial<Providers> as Providers, headStart: createHeadStart(clock) },
     places,
   )
   return { places, asked, search: () => claiming.due([]) }

@@ -3,6 +3,7 @@ import type { Provider, Providers, RefreshOutcome } from '../../src/domain/provi
 import type { Claim } from '../../src/domain/renewal.ts'
 import type { TokenStore } from '../../src/domain/token-store.ts'
 import type { TokenRef } from '../../src/domain/token.ts'
+import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import { createRefresher } from '../../src/vault/refresher.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
@@ -71,6 +72,7 @@ function world(most = 8) {
     clock,
     observer,
     places,
+    headStart: createHeadStart(clock),
   })
   return { due, answer, stored, happened, busy, renewals, places, observer }
 }
