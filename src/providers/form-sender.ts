@@ -23,7 +23,7 @@ export interface FormPost {
   client: FormClient
   /** May it go to private addresses too? */
   privateNetwork: boolean
-  /** How long to connect, and then how long to wait for the answer. */
+  /** How long to wait for the answer, once it is sent. */
   timeoutMs: number
   /** Past this moment, on the clock of `performance.now()`, the form must not be sent any more. */
   sendBeforeMs: number
@@ -89,7 +89,7 @@ function exchange(post: FormPost, network: Network, resolve: (reply: Reply) => v
   const timer = createDeferredTimer(() => {
     fail('timeout')
   })
-  timer.start(Math.min(post.timeoutMs, timeLeftMs(post)))
+  timer.start(Math.min(post.timeoutMs, MOST_CONNECT_MS, timeLeftMs(post)))
   whenConnected(request, () => {
     if (request.destroyed) return
     const form = encodedForm(post)
@@ -114,6 +114,9 @@ function exchange(post: FormPost, network: Network, resolve: (reply: Reply) => v
     fail('connection_closed')
   })
 }
+
+/** Nothing is lost yet, and a stop waits for both: for the connection, and for an answer that takes its 45 s. */
+const MOST_CONNECT_MS = 10_000
 
 const timeLeftMs = ({ sendBeforeMs }: FormPost) => sendBeforeMs - performance.now()
 
