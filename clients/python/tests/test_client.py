@@ -40,6 +40,18 @@ class TestRequests(ClientTestCase):
         self.assertEqual(find.headers["authorization"], f"Bearer {API_KEY}")
         self.assertEqual(get.query, {"min_ttl": "30"})
 
+    def test_ask_for_whole_seconds_of_life_and_no_fewer_than_are_wanted(self) -> None:
+        for wanted, asked in ((60.0, 60), (90.5, 91)):
+            self.vault.requests.clear()
+            self.vault.next(*[Reply(200, {})] * 4)
+            self.client.get("a", min_ttl=wanted)
+            self.client.access_token("a", min_ttl=wanted)
+            self.client.find({"user_name": "ann"}, min_ttl=wanted)
+            self.client.access_token({"user_name": "ann"}, min_ttl=wanted)
+            get, access_token, *by_partial = self.vault.requests
+            self.assertEqual([get.query, access_token.query], [{"min_ttl": str(asked)}] * 2)
+            self.assertEqual([seen.body["min_ttl"] for seen in by_partial], [asked] * 2)
+
     def test_keep_the_path_before_v1_and_drop_the_slash(self) -> None:
         TokenVaultClient(f"{self.vault.url}/the vault/", API_KEY).get("a")
         self.assertEqual(self.vault.requests[0].path, "/the%20vault/v1/tokens/a")

@@ -118,6 +118,13 @@ class TestApplications(unittest.TestCase):
         self.assertEqual(len(list(vault.list({"user_name": world.signature_of("gus")}))), 1)
         self.assertEqual(len(world.calls(token=old)), spent)
 
+    @behaviour("fractional-life")
+    def test_may_ask_for_a_life_that_is_no_whole_number_of_seconds(self) -> None:
+        token_id = save_expired("moe")["id"]
+        store = store_with(min_ttl=90.5)
+        self.assertEqual(store.find_token_by_id(token_id).get_id(), token_id)
+        self.assertEqual(store.find_token(user_token("moe")).get_id(), token_id)
+
     @behaviour("revoke")
     def test_that_revoke_do_it_at_zoho_and_in_the_vault(self) -> None:
         token = log_in("hal")

@@ -1,5 +1,5 @@
 import { TokenVaultError } from './errors.ts'
-import { agedBy, deleteManyPath, listPath, tokenPath, withQuery } from './requests.ts'
+import { agedBy, deleteManyPath, lifeWanted, listPath, tokenPath, withQuery } from './requests.ts'
 import { Transport } from './transport.ts'
 import type { TokenVaultClientOptions } from './transport.ts'
 import type {
@@ -58,13 +58,13 @@ class HttpTokenVaultClient implements TokenVaultClient {
     this.#transport = transport
   }
 
-  async find(partial: PartialToken, { minTtl }: FreshOptions = {}): Promise<Token | null> {
-    const body = () => ({ ...partial, min_ttl: minTtl })
+  async find(partial: PartialToken, options?: FreshOptions): Promise<Token | null> {
+    const body = () => ({ ...partial, ...lifeWanted(options) })
     return unlessNotFound(null, () => this.#read<Token>('POST', '/v1/tokens/find', body))
   }
 
-  async get(id: string, { minTtl }: FreshOptions = {}): Promise<Token | null> {
-    return unlessNotFound(null, () => this.#read<Token>('GET', withQuery(tokenPath(id), { min_ttl: minTtl })))
+  async get(id: string, options?: FreshOptions): Promise<Token | null> {
+    return unlessNotFound(null, () => this.#read<Token>('GET', withQuery(tokenPath(id), lifeWanted(options))))
   }
 
   async save(token: TokenToSave, { ifMatch }: SaveOptions = {}): Promise<Token> {
@@ -99,11 +99,11 @@ class HttpTokenVaultClient implements TokenVaultClient {
     } while (cursor !== undefined)
   }
 
-  async accessToken(idOrPartial: string | PartialToken, { minTtl }: FreshOptions = {}): Promise<AccessToken> {
+  async accessToken(idOrPartial: string | PartialToken, options?: FreshOptions): Promise<AccessToken> {
     if (typeof idOrPartial === 'string') {
-      return this.#read('GET', withQuery(`${tokenPath(idOrPartial)}/access-token`, { min_ttl: minTtl }))
+      return this.#read('GET', withQuery(`${tokenPath(idOrPartial)}/access-token`, lifeWanted(options)))
     }
-    return this.#read('POST', '/v1/access-token', () => ({ ...idOrPartial, min_ttl: minTtl }))
+    return this.#read('POST', '/v1/access-token', () => ({ ...idOrPartial, ...lifeWanted(options) }))
   }
 
   async refresh(id: string): Promise<Token> {

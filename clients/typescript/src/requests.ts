@@ -1,5 +1,5 @@
 import { TokenVaultError } from './errors.ts'
-import type { ListOptions, TokenFilter, TokenToSave } from './types.ts'
+import type { FreshOptions, ListOptions, TokenFilter, TokenToSave } from './types.ts'
 
 const TOKEN_ID = /^[A-Za-z0-9._:-]{1,128}$/
 
@@ -31,6 +31,9 @@ export function listPath(options: ListOptions, cursor: string | undefined): stri
 export function deleteManyPath(filter: TokenFilter | { all: true }): string {
   return withQuery('/v1/tokens', { ...filter })
 }
+
+/** As the vault takes it: in whole seconds, and no fewer than are wanted. */
+export const lifeWanted = ({ minTtl }: FreshOptions = {}) => ({ min_ttl: minTtl && Math.ceil(minTtl) })
 
 /** The token to save, its life shortened by the seconds that earlier attempts took. */
 export function agedBy(token: TokenToSave, elapsedSeconds: number): TokenToSave {

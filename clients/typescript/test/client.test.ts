@@ -36,6 +36,17 @@ describe('a request', () => {
     expect(get?.query.get('min_ttl')).toBe('30')
   })
 
+  test('asks for whole seconds of life, and no fewer than are wanted', async () => {
+    const life = { minTtl: 90.5 }
+    vault.next(...Array.from({ length: 4 }, () => ({ status: 200, body: {} })))
+    await client.get('a', life)
+    await client.accessToken('a', life)
+    await client.find({ user_name: 'ann' }, life)
+    await client.accessToken({ user_name: 'ann' }, life)
+    const asked = vault.requests.map(({ query, body }) => query.get('min_ttl') ?? body['min_ttl'])
+    expect(asked).toEqual(['91', '91', 91, 91])
+  })
+
   test('keeps the path before /v1 and drops the slash', async () => {
     await createTokenVaultClient({ url: `${vault.url}/vault/`, apiKey }).get('a')
     expect(vault.requests[0]?.path).toBe('/vault/v1/tokens/a')

@@ -47,6 +47,13 @@ export const storeBehaviours: Behaviours = {
     })
   },
 
+  async 'fractional-life'({ expect, sdk, ...stage }) {
+    const { id, user_name: user } = await stage.saved(stage.person('ann'))
+    const store = stage.store({ minTtl: 90.5 })
+    expect((await store.findTokenById(id)).getId()).toBe(id)
+    expect((await store.findToken(tokenOf(sdk, { user })))?.getId()).toBe(id)
+  },
+
   async 'empty-list'(stage) {
     const { expect, sdk } = stage
     const store = stage.store()

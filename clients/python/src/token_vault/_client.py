@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._errors import TokenVaultError
-from ._requests import aged_by, token_path, with_query
+from ._requests import aged_by, life_wanted, token_path, with_query
 from ._transport import Call, Transport
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ class TokenVaultClient:
 
         Its access token has at least ``min_ttl`` seconds left; the vault renews it first if it must.
         """
-        body = {**partial, "min_ttl": min_ttl}
+        body = {**partial, **life_wanted(min_ttl)}
         return _unless_not_found(None, lambda: cast("Token", self._read("POST", "/v1/tokens/find", body)))
 
     def get(self, token_id: str, *, min_ttl: float | None = None) -> Token | None:
         """The token of an id, or None; ``min_ttl`` as in ``find``."""
 
         def read() -> Token:
-            return cast("Token", self._read("GET", with_query(token_path(token_id), {"min_ttl": min_ttl})))
+            return cast("Token", self._read("GET", with_query(token_path(token_id), life_wanted(min_ttl))))
 
         return _unless_not_found(None, read)
 
@@ -119,9 +119,9 @@ class TokenVaultClient:
     def access_token(self, id_or_partial: str | PartialToken, *, min_ttl: float | None = None) -> AccessToken:
         """An access token with at least ``min_ttl`` seconds left (60 by default), by id or by a partial token."""
         if isinstance(id_or_partial, str):
-            path = with_query(f"{token_path(id_or_partial)}/access-token", {"min_ttl": min_ttl})
+            path = with_query(f"{token_path(id_or_partial)}/access-token", life_wanted(min_ttl))
             return cast("AccessToken", self._read("GET", path))
-        body = {**id_or_partial, "min_ttl": min_ttl}
+        body = {**id_or_partial, **life_wanted(min_ttl)}
         return cast("AccessToken", self._read("POST", "/v1/access-token", body))
 
     def refresh(self, token_id: str) -> Token:

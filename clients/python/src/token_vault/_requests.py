@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ def _text_of(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def life_wanted(min_ttl: float | None) -> dict[str, int | None]:
+    """As the vault takes it: in whole seconds, and no fewer than are wanted."""
+    return {"min_ttl": None if min_ttl is None else math.ceil(min_ttl)}
 
 
 def aged_by(token: Mapping[str, Any], elapsed: int) -> Mapping[str, Any]:
