@@ -104,6 +104,11 @@ class TestTheCache(CacheTestCase):
         self.now += 0.2
         self.assert_call_ends_at(2)
 
+    def test_ends_where_the_clock_is_set_back_which_would_keep_a_token_for_longer_than_it_lives(self) -> None:
+        self.access_token()
+        self.now -= 600
+        self.assert_call_ends_at(2)
+
     def test_keeps_an_expiry_as_it_was_read_not_as_it_is_counted_later(self) -> None:
         first = self.store.find_token_by_id("a")
         self.now += 20

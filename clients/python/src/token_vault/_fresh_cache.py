@@ -44,11 +44,13 @@ def key_of_id(token_id: str) -> str:
 @dataclass
 class _Entry:
     found: VaultToken
-    #: Epoch seconds until which the vault is not asked.
+    #: Epoch seconds from and until which the vault is not asked.
+    fresh_from: float
     fresh_until: float
 
     def is_fresh(self) -> bool:
-        return time.time() < self.fresh_until
+        # A clock that was set back would otherwise keep a token for longer than it lives.
+        return self.fresh_from <= time.time() < self.fresh_until
 
     def lives(self) -> bool:
         return time.time() < self.found.expires_at
@@ -138,7 +140,8 @@ class FreshCache:
             if gone is not None:
                 self._forget(gone.found.token["id"])
             return
-        entry = _Entry(found, self._fresh_until(found))
+        now = time.time()
+        entry = _Entry(found, now, self._fresh_until(found, now))
         for name in (key, key_of_id(found.token["id"])):
             self._entries.pop(name, None)
             self._entries[name] = entry
@@ -150,8 +153,7 @@ class FreshCache:
             if token_id is None or entry.found.token["id"] == token_id:
                 del self._entries[key]
 
-    def _fresh_until(self, found: VaultToken) -> float:
-        now = time.time()
+    def _fresh_until(self, found: VaultToken, now: float) -> float:
         # Short-lived tokens would never be cached if they had to keep all of min_ttl.
         margin = min(self._min_ttl, (found.expires_at - now) * SMALLEST_MARGIN)
         return min(now + self._cache_seconds, found.expires_at - margin)
