@@ -83,6 +83,18 @@ class TestRetries(unittest.TestCase):
                 call()
             self.assertEqual((caught.exception.code, len(self.vault.requests)), ("unreachable", 1))
 
+    def test_of_a_delete_that_find_none_after_an_attempt_without_an_answer_have_deleted_it(self) -> None:
+        self.vault.tokens.clear()
+        for unanswered in (LOST, Reply(502, "<html>")):
+            with self.subTest(unanswered.status):
+                self.vault.next(unanswered, AWAY)
+                self.assertTrue(self.client.delete("a"))
+
+    def test_of_a_delete_that_find_none_after_the_vault_has_refused_it_have_deleted_nothing(self) -> None:
+        self.vault.tokens.clear()
+        self.vault.next(AWAY)
+        self.assertFalse(self.client.delete("a"))
+
     def test_wait_for_as_long_as_retry_after_says(self) -> None:
         self.vault.next(problem(503, "storage_unavailable", {"Retry-After": "1"}))
         started_at = time.monotonic()

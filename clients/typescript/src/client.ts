@@ -1,4 +1,4 @@
-import { TokenVaultError } from './errors.ts'
+import { isNotFound } from './errors.ts'
 import { agedBy, deleteManyPath, lifeWanted, listPath, tokenPath, withQuery } from './requests.ts'
 import { Transport } from './transport.ts'
 import type { TokenVaultClientOptions } from './transport.ts'
@@ -25,7 +25,7 @@ export interface TokenVaultClient {
   get(id: string, options?: FreshOptions): Promise<Token | null>
   /** Updates the token that this one matches, else adds it; resolves with the token as it now is. */
   save(token: TokenToSave, options?: SaveOptions): Promise<Token>
-  /** Resolves with false where there was no such token. */
+  /** Resolves with false where there was no such token, true where an attempt without an answer may have deleted it. */
   delete(id: string): Promise<boolean>
   /** Deletes all tokens that the filter passes, or none; resolves with their number. `{ all: true }` passes all. */
   deleteMany(filter: TokenFilter | { all: true }): Promise<number>
@@ -46,7 +46,7 @@ async function unlessNotFound<T, A>(absent: A, ask: () => Promise<T>): Promise<T
   try {
     return await ask()
   } catch (error) {
-    if (error instanceof TokenVaultError && error.code === 'not_found') return absent
+    if (isNotFound(error)) return absent
     throw error
   }
 }

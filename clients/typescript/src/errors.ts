@@ -43,3 +43,5 @@ export class TokenVaultError extends Error {
     this.errors = facts.errors
   }
 }
+
+export const isNotFound = (error: unknown) => error instanceof TokenVaultError && error.code === 'not_found'

@@ -27,6 +27,10 @@ export function isOutage(error: unknown): boolean {
   return passes(error) || (error instanceof TokenVaultError && error.status >= 500)
 }
 
+/** The vault itself has not answered: it may have done what it was asked, or not. */
+export const isUnanswered = (error: unknown) =>
+  error instanceof TokenVaultError && (error.status === 0 || error.code === 'invalid_answer')
+
 /**
  * How long to wait before the next attempt, or null where there is to be none: the failure does not pass, or the
  * vault asks for a longer wait than there is time. Back-off doubles and is jittered by half, never below the

@@ -1,6 +1,6 @@
 import { readAnswer } from './answer.ts'
-import { TokenVaultError } from './errors.ts'
-import { pauseBeforeRetry } from './retry.ts'
+import { isNotFound, TokenVaultError } from './errors.ts'
+import { isUnanswered, pauseBeforeRetry } from './retry.ts'
 
 /** Where the vault is and how to speak to it. */
 export interface TokenVaultClientOptions {
@@ -77,11 +77,15 @@ export class Transport {
 
   async send(call: Call): Promise<unknown> {
     const startedAt = performance.now()
+    let mayBeDone = false
     for (let failures = 1; ; failures += 1) {
       const elapsedMs = performance.now() - startedAt
       try {
         return await this.#attempt(call, Math.floor(elapsedMs / 1000))
       } catch (error) {
+        // There is none any more: an attempt without an answer has deleted it.
+        if (mayBeDone && call.method === 'DELETE' && isNotFound(error)) return null
+        mayBeDone ||= isUnanswered(error)
         const leftMs = call.repeatable ? this.#retryForMs - (performance.now() - startedAt) : -1
         const pauseMs = pauseBeforeRetry({ error, failures, leftMs, random: Math.random })
         if (pauseMs === null) throw error

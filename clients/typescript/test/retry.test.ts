@@ -91,6 +91,21 @@ describe('over HTTP', () => {
     expect(vault.requests).toHaveLength(1)
   })
 
+  test.each([lost, { status: 502, body: '<html>' }])(
+    'a delete that finds none after an attempt without an answer has deleted it: $status',
+    async (unanswered) => {
+      vault.tokens.clear()
+      vault.next(unanswered, away)
+      expect(await client.delete('a')).toBe(true)
+    },
+  )
+
+  test('a delete that finds none after the vault has refused it has deleted nothing', async () => {
+    vault.tokens.clear()
+    vault.next(away)
+    expect(await client.delete('a')).toBe(false)
+  })
+
   test('waits for as long as Retry-After says', async () => {
     vault.next({ ...away, headers: { 'retry-after': '1' } })
     const startedAt = Date.now()

@@ -83,7 +83,7 @@ class TokenVaultClient:
         return cast("Token", self._transport.send(call))
 
     def delete(self, token_id: str) -> bool:
-        """False where there was no such token."""
+        """False where there was no such token, true where an attempt without an answer may have deleted it."""
 
         def delete() -> bool:
             self._transport.send(Call("DELETE", token_path(token_id), repeatable=True))

@@ -22,6 +22,11 @@ def is_outage(error: TokenVaultError) -> bool:
     return passes(error) or error.status >= 500
 
 
+def is_unanswered(error: TokenVaultError) -> bool:
+    """The vault itself has not answered: it may have done what it was asked, or not."""
+    return error.status == 0 or error.code == "invalid_answer"
+
+
 def pause_before_retry(error: TokenVaultError, failures: int, left: float, chance: float) -> float | None:
     """Seconds to wait before the next attempt, or None where there is to be none.
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from ._answer import read_answer
 from ._errors import TokenVaultError
 from ._http import Address, Request, exchange
-from ._retry import pause_before_retry
+from ._retry import is_unanswered, pause_before_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,10 +51,15 @@ class Transport:
     def send(self, call: Call) -> dict[str, Any]:
         started_at = time.monotonic()
         failures = 0
+        may_be_done = False
         while True:
             try:
                 return self._attempt(call, int(time.monotonic() - started_at))
             except TokenVaultError as error:
+                # There is none any more: an attempt without an answer has deleted it.
+                if may_be_done and call.method == "DELETE" and error.code == "not_found":
+                    return {}
+                may_be_done |= is_unanswered(error)
                 failures += 1
                 left = self._retry_for - (time.monotonic() - started_at) if call.repeatable else -1
                 pause = pause_before_retry(error, failures, left, random.random())
