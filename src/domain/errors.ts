@@ -61,7 +61,8 @@ export function notFound(): VaultError {
   return new VaultError('not_found', 'There is no such token.')
 }
 
-const RETRY_AFTER_SECONDS = 2
+/** For what passes by itself, where nobody says when. */
+export const RETRY_AFTER_SECONDS = 2
 
 /** Nothing is wrong with the request: as it is, it may be sent again soon. */
 export function storageUnavailable(detail: string, cause?: unknown): VaultError {

@@ -1,9 +1,7 @@
-import { VaultError } from './errors.ts'
+import { RETRY_AFTER_SECONDS, VaultError } from './errors.ts'
 import type { Provider, ProviderFailure } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import { throttleSeconds } from './retry.ts'
-
-const RETRY_AFTER_SECONDS = 2
 
 /** A failure that says nothing of the token or code that was sent, as the caller who asked for the request is told. */
 export function providerError(what: string, outcome: ProviderFailure, provider: Provider | null): VaultError {
@@ -27,7 +25,7 @@ export function providerError(what: string, outcome: ProviderFailure, provider: 
       return new VaultError('provider_error', `${detail}.`)
     case 'unavailable':
       return new VaultError('provider_unavailable', `${what}: no answer (${outcome.error}).`, {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        retryAfterSeconds: outcome.retryAfterSeconds ?? RETRY_AFTER_SECONDS,
       })
   }
 }

@@ -11,12 +11,13 @@ const GONE = new Set(['invalid_token', 'token_not_found'])
 export function classifyRevocation({ status, retryAfter, body }: Answer, now: Date): RevokeOutcome {
   const code = errorCodeOf(fieldsOf(body))
   const verdict = code === null ? null : verdictOf(code)
+  const wait = retryAfterSeconds(retryAfter, now)
   if (status === 429 || verdict === 'throttled') {
-    const wait = retryAfterSeconds(retryAfter, now)
     return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
   }
   if (status >= 500 || verdict === 'unavailable') {
-    return { kind: 'unavailable', error: safeCode(code, `http_${status}`), sent: true }
+    const error = safeCode(code, `http_${status}`)
+    return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
   }
   if (code !== null && (verdict === 'dead' || GONE.has(code.toLowerCase()))) {
     return { kind: 'revoked', answer: safeCode(code, 'refused') }

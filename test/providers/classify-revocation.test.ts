@@ -42,7 +42,10 @@ describe('an answer to a revocation', () => {
     expect(outcomeOf(status, body)).toMatchObject({ kind, error: code })
   })
 
-  test('that says when to come again is heard', () => {
-    expect(outcomeOf(429, '', '17')).toMatchObject({ kind: 'throttled', retryAfterSeconds: 17 })
+  test.each([
+    [429, 'throttled'],
+    [503, 'unavailable'],
+  ])('of %i that says when to come again is heard', (status, kind) => {
+    expect(outcomeOf(status, '', '17')).toMatchObject({ kind, retryAfterSeconds: 17 })
   })
 })
