@@ -43,7 +43,11 @@ export function createKeyring(
   const cache = new Map<string, CachedKeys>()
   const loading = new Map<string, Promise<CachedKeys>>()
 
-  const isOld = ({ loadedAtMs }: CachedKeys) => now() - loadedAtMs >= cacheMs
+  const isOld = ({ loadedAtMs }: CachedKeys) => {
+    const ageMs = now() - loadedAtMs
+    // The clock has been set back: nobody knows how old they are.
+    return ageMs < 0 || ageMs >= cacheMs
+  }
   const load = async (namespaceId: string, since = new Date(0)): Promise<CachedKeys> => {
     const loadedAtMs = now()
     const oldest = new Date(Math.max(since.getTime(), loadedAtMs - PRIMARY_KEY_DAYS * 86_400_000))

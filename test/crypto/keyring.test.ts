@@ -97,6 +97,16 @@ test('keys are read once, kept for a minute and not longer', async () => {
   expect(reads).toBe(before + 1)
 })
 
+test('keys are read anew when the clock has been set back: nobody knows how old they are', async () => {
+  let now = Date.now()
+  const keyring = replica(() => now)
+  await keyring.keysOf(namespaceId)
+  const before = reads
+  now -= 1
+  await keyring.keysOf(namespaceId)
+  expect(reads).toBe(before + 1)
+})
+
 test('a thousand callers at once cost one reading', async () => {
   await replica().keysOf(namespaceId)
   reads = 0
