@@ -17,8 +17,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { freePort } from '../../src/store/free-port.ts'
-import { selfSigned } from '../providers/self-signed.ts'
+import { certified, selfSigned } from '../providers/self-signed.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { buildImage, ignoredSources, makeReadOnly, makeWritable, parseDockerfile } from './dockerfile.ts'
@@ -108,6 +109,14 @@ async function whileServing(
     service.signal('SIGTERM')
   }
   return service.ended
+}
+
+/** The command of the one probe of the page that is no request of Kubernetes' own. */
+function execProbeOf(page: string): string[] {
+  const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = '']) => yaml)
+  const block = blocks.find((yaml) => yaml.includes('exec:\n')) ?? ''
+  const { livenessProbe } = parse(block) as { livenessProbe: { exec: { command: string[] } } }
+  return livenessProbe.exec.command
 }
 
 describe('the image', () => {
@@ -206,6 +215,35 @@ describe('over an empty database', () => {
       })
       expect(await check(env)).toMatchObject({ code: 1 })
     }
+  })
+
+  it('is found alive and ready where it serves clients with a certificate only, as docs/deploy.md says', async () => {
+    const { cert, key } = selfSigned()
+    const authority = { name: 'clients', ...certified({ name: 'clients', isAuthority: true }) }
+    const probe = certified({ name: 'probe', issuer: authority })
+    const env = {
+      PORT: String(await freePort()),
+      TOKEN_VAULT_TLS_CERT: secretFile('tls.crt', cert),
+      TOKEN_VAULT_TLS_KEY: secretFile('tls.key', key),
+      TOKEN_VAULT_TLS_CLIENT_CA: secretFile('client-ca.crt', authority.cert),
+    }
+    const page = readFileSync(join(project, 'docs/deploy.md'), 'utf8')
+    const alive = execProbeOf(page)
+    const certificate = /`(cert: .*?)`/.exec(page)?.[1] ?? ''
+    const ready = alive.map((word) => word.replace("path: '/healthz'", `path: '/readyz', ${certificate}`))
+    expect(ready).not.toEqual(alive)
+    const withFiles = ready.map((word) => word.replaceAll('/tls/', `${folder}/`))
+    secretFile('probe.crt', probe.cert)
+    secretFile('probe.key', probe.key)
+
+    await whileServing(env, async () => {
+      expect(await start(alive, env).ended).toEqual({ code: 0, output: '' })
+      expect(await start(withFiles, env).ended).toEqual({ code: 0, output: '' })
+      secretFile('probe.crt', cert)
+      secretFile('probe.key', key)
+      expect(await start(withFiles, env).ended).not.toMatchObject({ code: 0 })
+    })
+    expect(await start(alive, env).ended).toMatchObject({ code: 1 })
   })
 
   it('has written nothing beside its database', () => {
