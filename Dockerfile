@@ -11,7 +11,8 @@ FROM manifests AS build
 RUN npm ci --workspaces=false --ignore-scripts
 COPY rolldown.config.ts ./
 COPY src src
-RUN npx rolldown -c
+# The link is the program "token-vault", for docker exec and the like: commands do without the service's options of Node.
+RUN npx rolldown -c && chmod +x dist/cli.js && mkdir bin && ln -s ../../../app/dist/cli.js bin/token-vault
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
@@ -21,6 +22,7 @@ COPY --chmod=755 package.json ./
 COPY --chmod=755 migrations migrations
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=build /app/bin /usr/local/bin
 USER 65532:65532
 EXPOSE 8080
 # The process lives. That it can serve is /readyz, but to restart it for a lost database would help nobody. Where

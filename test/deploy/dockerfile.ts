@@ -52,11 +52,11 @@ export function buildImage(stages: Stage[], context: string, into: string): Imag
     mkdirSync(root, { recursive: true })
     if (stages.some((stage) => stage.name === base)) cpSync(folderOf(base), root, { recursive: true })
     for (const { name: step, text } of instructions) {
-      const workdir = join(root, workdirOf(stages, name))
-      mkdirSync(workdir, { recursive: true })
-      if (step === 'COPY') copy(text, workdir, (from) => (from === null ? context : folderOf(from)))
-      if (step === 'RUN')
-        execFileSync('/bin/sh', ['-c', text], { cwd: workdir, env: toolEnv(), stdio: 'pipe' })
+      const workdir = workdirOf(stages, name)
+      const cwd = join(root, workdir)
+      mkdirSync(cwd, { recursive: true })
+      if (step === 'COPY') copy(text, { root, workdir }, (from) => (from === null ? context : folderOf(from)))
+      if (step === 'RUN') execFileSync('/bin/sh', ['-c', text], { cwd, env: toolEnv(), stdio: 'pipe' })
     }
   }
   const last = stages.at(-1)
@@ -71,7 +71,11 @@ function workdirOf(stages: Stage[], name: string): string {
 }
 
 /** `COPY [--from=stage] [--chmod=mode] source… target` */
-function copy(text: string, workdir: string, folderOf: (stage: string | null) => string): void {
+function copy(
+  text: string,
+  { root, workdir }: Pick<Image, 'root' | 'workdir'>,
+  folderOf: (stage: string | null) => string,
+): void {
   const words = text.split(' ')
   const option = (name: string) =>
     words.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3) ?? null
@@ -80,7 +84,7 @@ function copy(text: string, workdir: string, folderOf: (stage: string | null) =>
   for (const path of paths) {
     const source = join(folderOf(option('from')), path)
     const isInto = target.endsWith('/') && !statSync(source).isDirectory()
-    const place = resolve(workdir, isInto ? join(target, basename(source)) : target)
+    const place = join(root, resolve(workdir, isInto ? join(target, basename(source)) : target))
     mkdirSync(dirname(place), { recursive: true })
     cpSync(source, place, { recursive: true, verbatimSymlinks: true })
     const mode = option('chmod')
