@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Event } from '../../src/contract/events.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -135,4 +136,13 @@ test('both lists are read backwards along an index', async () => {
   await database.query('analyze events')
   expect(await plan("and token_id = 't1'")).toMatch(/Index Scan Backward using events_token/)
   expect(await plan('')).toContain('Index Scan Backward using events_pkey')
+})
+
+test('docs/events.md has each event that there is, once', () => {
+  const textOf = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const types = textOf('src/domain/event.ts').matchAll(/^ {4}\| '(.*)'$/gm)
+  const rows = textOf('docs/events.md').matchAll(/^\| `(.*?)` /gm)
+  const explained = [...rows].map(([, type]) => type)
+  expect(explained.sort()).toEqual([...types].map(([, type]) => type).sort())
+  expect(explained.length).toBeGreaterThan(0)
 })
