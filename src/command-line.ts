@@ -21,7 +21,7 @@ export const USAGE = `token-vault [command]
     --table NAME               from where in a database, oauthtoken or oauthtokens by default
     --client-id ID, --client-secret SECRET, --api-domain ORIGIN
                                for rows of older layouts, which lack them
-    --dry-run                  tell what would become of each row, and write nothing
+    --dry-run                  tell what would become of each row, and save no token
   rotate-keys                  wrap all data keys under the first master key, while the service serves
     --data-keys                and seal all tokens anew, under new data keys
   audit verify FILE...         is the audit log as it was written? exit code 1 where it is not
