@@ -25,7 +25,7 @@ import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
 import { createEventStore } from './store/event-store.ts'
-import { checkSchema, migrate } from './store/migrate.ts'
+import { checkSchema, checkSchemaSuffices, migrate } from './store/migrate.ts'
 import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -221,7 +221,7 @@ async function openKeyring({ log, backing, keys, keyCacheMs }: Parts) {
 /** Not over the callers' connections: a crowd of them is no reason to be taken out of service. */
 async function checkReady({ keys, audit }: Parts, checkKeys: () => Promise<void>): Promise<void> {
   await keys.ping()
-  await checkSchema(keys.db)
+  await checkSchemaSuffices(keys.db)
   await checkKeys()
   await audit.record([])
 }

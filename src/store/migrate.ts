@@ -22,12 +22,15 @@ export async function migrate(db: Db): Promise<string[]> {
 export async function checkSchema(db: Db): Promise<void> {
   const [applied, known] = await Promise.all([appliedMigrations(db), knownMigrations()])
   refuseNewer(applied, known)
-  const pending = known.filter((name) => !applied.includes(name))
-  if (pending.length > 0) {
-    throw new StartupError(
-      `DATABASE_URL: the schema lacks ${pending.join(', ')}: run "npm run migrate" (in the image: "token-vault migrate") with the same settings`,
-    )
-  }
+  refuseOlder(applied, known)
+}
+
+/**
+ * A newer one suffices: an upgrade begins with its migrations, and replicas of this program serve until they are replaced.
+ * @throws StartupError where the schema is older than this program
+ */
+export async function checkSchemaSuffices(db: Db): Promise<void> {
+  refuseOlder(await appliedMigrations(db), await knownMigrations())
 }
 
 function refuseNewer(applied: string[], known: string[]): void {
@@ -35,6 +38,14 @@ function refuseNewer(applied: string[], known: string[]): void {
   if (unknown.length === 0) return
   throw new StartupError(
     `DATABASE_URL: the schema is newer than this program (${unknown.join(', ')}): run the version that made it, or a later one`,
+  )
+}
+
+function refuseOlder(applied: string[], known: string[]): void {
+  const pending = known.filter((name) => !applied.includes(name))
+  if (pending.length === 0) return
+  throw new StartupError(
+    `DATABASE_URL: the schema lacks ${pending.join(', ')}: run "npm run migrate" (in the image: "token-vault migrate") with the same settings`,
   )
 }
 
