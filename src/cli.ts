@@ -61,7 +61,8 @@ async function run(): Promise<void> {
         const record = commandRecord(config, backing)
         await record([])
         await rotateKeys(database.db, backing.masterKeys, process.stdout, {
-          dataKeys: words.dataKeys,
+          dataKeys: words.dataKeys || words.anew,
+          anew: words.anew,
           record: (rotated) =>
             record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),
         })

@@ -24,6 +24,7 @@ export const USAGE = `token-vault [command]
     --dry-run                  tell what would become of each row, and save no token
   rotate-keys                  wrap all data keys under the first master key, while the service serves
     --data-keys                and seal all tokens anew, under new data keys
+    --anew                     the same, without continuing a run that was cut off
   audit verify FILE...         is the audit log as it was written? exit code 1 where it is not
   audit fingerprint            of a secret on standard input, as the lines that disclosed it have it
 
@@ -37,6 +38,7 @@ const OPTIONS = {
   scopes: { type: 'string' },
   'expires-at': { type: 'string' },
   'data-keys': { type: 'boolean', default: false },
+  anew: { type: 'boolean', default: false },
   table: { type: 'string' },
   'client-id': { type: 'string' },
   'client-secret': { type: 'string' },
@@ -65,7 +67,7 @@ const TAKEN = new Map<string, [words: number, ...options: Option[]]>([
   ['import zoho-file', [2, ...OF_IMPORT]],
   ['import zoho-mysql', [2, ...OF_IMPORT, 'table']],
   ['import zoho-sqlite', [2, ...OF_IMPORT, 'table']],
-  ['rotate-keys', [0, 'data-keys']],
+  ['rotate-keys', [0, 'data-keys', 'anew']],
   ['audit', [Infinity]],
 ])
 

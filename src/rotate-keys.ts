@@ -16,6 +16,8 @@ import { createKeyRotationStore } from './store/key-rotations.ts'
 export interface RotationOptions {
   /** Seal every token anew, too. */
   dataKeys: boolean
+  /** Under keys made from now on, where an earlier run did not come to its end, too. */
+  anew?: boolean
   /** Is told of what was done, before anybody else. */
   record: (rotated: NonNullable<AuditEntry['rotated']>) => Promise<void>
   /** For as long as another replica may still store what it sealed under a former key. */
@@ -41,14 +43,14 @@ export async function rotateKeys(
   db: Db,
   masterKeys: MasterKey[],
   output: Output,
-  { dataKeys, record, waitMs = WAIT_MS, pageSize = PAGE_SIZE }: RotationOptions,
+  { dataKeys, anew = false, record, waitMs = WAIT_MS, pageSize = PAGE_SIZE }: RotationOptions,
 ): Promise<void> {
   const master = createMasterKeys(masterKeys)
   const store = createDataKeyStore(db)
   await checkMasterKeys(store, master)
   let rewrapped = await rewrapDataKeys(store, master)
   const keyring = createKeyring(store, master, Date.now)
-  const resealed = dataKeys ? await rotateDataKeys({ db, keyring, output, waitMs, pageSize }) : null
+  const resealed = dataKeys ? await rotateDataKeys({ db, keyring, output, anew, waitMs, pageSize }) : null
   rewrapped += await rewrapDataKeys(store, master)
   const { moved: tokens = 0, left = 0 } = resealed ?? {}
   await record({ masterKey: master.firstId, dataKeys: rewrapped, tokens, left })
@@ -67,15 +69,21 @@ interface DataKeyRotation {
   db: Db
   keyring: Keyring
   output: Output
+  anew: boolean
   waitMs: number
   pageSize: number
 }
 
 type Sweep = Pick<Page, 'old' | 'moved' | 'left' | 'unreadable'>
 
-async function rotateDataKeys({ db, keyring, output, waitMs, pageSize }: DataKeyRotation) {
+async function rotateDataKeys({ db, keyring, output, anew, waitMs, pageSize }: DataKeyRotation) {
   const store = createKeyRotationStore(db)
-  const startedAt = await store.begin()
+  const { startedAt, isContinued } = await store.begin(anew)
+  if (isContinued) {
+    output.write(
+      `Continues the rotation begun at ${startedAt.toISOString()}: data keys made since then stay, --anew replaces them, too\n`,
+    )
+  }
   const sweep = () => sweepAll({ keyring, store, output, startedAt, pageSize })
   // From here on who reads the keys anew seals under the new ones.
   for (const { id } of await store.listNamespaces()) await keysOf(id, keyring, startedAt)

@@ -24,9 +24,16 @@ export interface Page {
   unreadable: UnreadableError[]
 }
 
+interface Rotation {
+  /** What is under a data key from before then is to be moved. */
+  startedAt: Date
+  /** By an earlier run, which did not come to its end. */
+  isContinued: boolean
+}
+
 export interface KeyRotationStore {
-  /** The unfinished rotation, or else a new one; resolves with its beginning. */
-  begin(): Promise<Date>
+  /** The unfinished rotation where it began within a day and none is asked for anew, or else a new one in its place. */
+  begin(anew: boolean): Promise<Rotation>
   finish(startedAt: Date): Promise<void>
   listNamespaces(): Promise<Namespace[]>
   countTokens(): Promise<number>
@@ -36,7 +43,7 @@ export interface KeyRotationStore {
 
 export function createKeyRotationStore(db: Db): KeyRotationStore {
   return guardStorage<KeyRotationStore>({
-    begin: () => begin(db),
+    begin: (anew) => begin(db, anew),
     async finish(startedAt) {
       await sql`update key_rotations set finished_at = now() where started_at = ${startedAt}`.execute(db)
     },
@@ -49,13 +56,19 @@ export function createKeyRotationStore(db: Db): KeyRotationStore {
   })
 }
 
-async function begin(db: Db): Promise<Date> {
+/** Data keys made since the beginning count as new: after a day the reason to rotate may be that they were read. */
+async function begin(db: Db, anew: boolean): Promise<Rotation> {
+  await sql`delete from key_rotations
+    where finished_at is null and (${anew} or started_at < now() - interval '1 day')`.execute(db)
   // Whole milliseconds, as a Date has them.
-  await sql`insert into key_rotations (started_at) values (date_trunc('milliseconds', clock_timestamp()))
-    on conflict do nothing`.execute(db)
-  const { rows } = await sql<{ startedAt: Date }>`
+  const begun = await sql<{ startedAt: Date }>`
+    insert into key_rotations (started_at) values (date_trunc('milliseconds', clock_timestamp()))
+    on conflict do nothing returning started_at`.execute(db)
+  if (begun.rows[0] !== undefined) return { ...begun.rows[0], isContinued: false }
+  const unfinished = await sql<{ startedAt: Date }>`
     select started_at from key_rotations where finished_at is null`.execute(db)
-  return rows[0]?.startedAt ?? begin(db)
+  if (unfinished.rows[0] !== undefined) return { ...unfinished.rows[0], isContinued: true }
+  return begin(db, anew)
 }
 
 /** Along the primary key. */

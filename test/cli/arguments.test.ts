@@ -47,6 +47,7 @@ test.each([
   'import zoho-mysql --table t --namespace n --client-id i --client-secret s --api-domain d --dry-run',
   'import zoho-sqlite f --table t --namespace n --client-id i --client-secret s --api-domain d --dry-run',
   'rotate-keys --data-keys',
+  'rotate-keys --anew',
   'audit verify one.log two.log three.log',
   'audit fingerprint',
 ])('"%s" is taken', (line) => {
@@ -106,6 +107,7 @@ test('a command is given each option once, in camel case', () => {
     subject: 'f',
     more: [],
     ephemeral: false,
+    anew: false,
     expiresAt: undefined,
     dataKeys: false,
     clientId: 'i',

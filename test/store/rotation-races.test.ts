@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { parseMasterKeys } from '../../src/config/formats.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
@@ -49,14 +49,18 @@ async function start(masterKeys = `${K2},${K1}`): Promise<TestVault> {
   return vault
 }
 
-async function rotate(waitMs = 0, masterKeys = `${K2},${K1}`, dataKeys = true): Promise<string> {
+async function rotate(
+  waitMs = 0,
+  masterKeys = `${K2},${K1}`,
+  { dataKeys = true, anew = false } = {},
+): Promise<string> {
   let output = ''
   const write = (text: string) => (output += text)
   await rotateKeys(
     pool.db,
     parseMasterKeys(masterKeys) ?? [],
     { write },
-    { dataKeys, record: () => Promise.resolve(), waitMs, pageSize: 7 },
+    { dataKeys, anew, record: () => Promise.resolve(), waitMs, pageSize: 7 },
   )
   return output
 }
@@ -155,6 +159,31 @@ test('a rotation that has ended is not continued: the next one makes another key
   expect(await keyIds()).toEqual([4])
 })
 
+describe('a rotation that was cut off', () => {
+  const beginAgo = (interval: string) =>
+    database.query(
+      `insert into key_rotations values (date_trunc('milliseconds', now() - interval '${interval}'))`,
+    )
+
+  test('is continued, which says so, with the keys made since: unless it is to begin anew', async () => {
+    await save(await start(), 0)
+    await beginAgo('1 hour')
+    expect(await rotate()).toMatch(/^Continues the rotation begun at \d{4}-\S+Z: .*--anew/)
+    expect(await keyIds()).toEqual([2])
+    await beginAgo('1 hour')
+    expect(await rotate(0, `${K2},${K1}`, { anew: true })).not.toContain('Continues')
+    expect(await keyIds()).toEqual([3])
+  })
+
+  test('more than a day ago is begun anew, with keys of its own', async () => {
+    await save(await start(), 0)
+    await beginAgo('25 hours')
+    expect(await rotate()).not.toContain('Continues')
+    expect(await keyIds()).toEqual([3])
+    expect(await database.query('select from key_rotations where finished_at is null')).toEqual([])
+  })
+})
+
 test('a hundred saves at once, when the keys have moved on, do not wait for each other', async () => {
   const replica = await start()
   const all = Array.from({ length: 100 }, (_, index) => index)
@@ -198,7 +227,9 @@ test('without --data-keys the data keys move to the first master key, and no tok
   const replica = await start(K1)
   await save(replica, 0)
   const rows = await database.query('select * from tokens')
-  expect(await rotate(0, `${K2},${K1}`, false)).toBe('Moved 2 data keys to master key "k2", 0 are left.\n')
+  expect(await rotate(0, `${K2},${K1}`, { dataKeys: false })).toBe(
+    'Moved 2 data keys to master key "k2", 0 are left.\n',
+  )
   expect(await database.query('select * from tokens')).toEqual(rows)
   const alone = await start(K2)
   expect(await database.query('select distinct master_key_id as id from data_keys')).toEqual([{ id: 'k2' }])
