@@ -7,6 +7,7 @@ import { readArguments, USAGE } from './command-line.ts'
 import { commandKeys, commandNamespaces } from './commands.ts'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
+import { explainDatabaseFault } from './database-faults.ts'
 import { examine } from './doctor.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
 import { COMMAND_LINE } from './domain/token.ts'
@@ -100,8 +101,9 @@ function isLoopback(host: string): boolean {
 try {
   await run()
   process.exit()
-} catch (error) {
-  if (error instanceof StartupError) for (const fault of error.faults) console.error(fault)
+} catch (fault) {
+  const error = explainDatabaseFault(fault)
+  if (error instanceof StartupError) for (const line of error.faults) console.error(line)
   else if (error instanceof VaultError) console.error(error.message)
   else createLogger('fatal').fatal({ err: error }, 'token-vault failed: please report this')
   process.exit(1)

@@ -58,8 +58,9 @@ export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.code ?? null) : null
 }
 
-/** What pg and the network say when a connection breaks or cannot be had. */
+/** What pg and the network say when a connection breaks or cannot be had; a file's fault has a path. */
 function isConnectionError(error: Error): boolean {
+  if ('path' in error) return false
   const code = 'code' in error ? String(error.code) : ''
   return (
     /^(E[A-Z_]+|CERT_|ERR_(SSL|TLS))/.test(code) ||
