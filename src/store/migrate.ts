@@ -1,21 +1,51 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { findPackageJSON } from 'node:module'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { Migrator } from 'kysely/migration'
 import { StartupError } from '../domain/errors.ts'
 import type { Db } from './database.ts'
+import { sqlState } from './storage-faults.ts'
 
 /** Beside the manifest, which is there for the sources as well as for the bundle. */
 const FOLDER = join(packageFolder(), 'migrations')
 
-/** Brings the schema up to date, forward only; resolves with the names of the migrations that it ran. */
+/** Whatever is asked of a table queues up behind a migration that waits for its lock. */
+const LOCK_SECONDS = 2
+const ATTEMPTS = 5
+const PAUSE_MS = 1_000
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/**
+ * Brings the schema up to date, forward only; resolves with the names of the migrations that it ran.
+ * @throws StartupError where the schema is newer than this program, or somebody keeps a table locked
+ */
 export async function migrate(db: Db): Promise<string[]> {
   refuseNewer(await appliedMigrations(db), await knownMigrations())
-  const { error, results = [] } = await migratorOf(db).migrateToLatest()
-  if (error !== undefined) throw error instanceof Error ? error : new Error('the migration failed')
-  return results.map(({ migrationName }) => migrationName)
+  for (let attempt = 1; ; attempt += 1) {
+    const { error, results = [] } = await migratorOf(db).migrateToLatest()
+    if (error === undefined) return results.map(({ migrationName }) => migrationName)
+    if (sqlState(error) !== LOCK_NOT_AVAILABLE) {
+      throw error instanceof Error ? error : new Error('the migration failed')
+    }
+    if (attempt === ATTEMPTS) throw await lockFault(db)
+    await sleep(PAUSE_MS)
+  }
+}
+
+/** Names the oldest transaction that holds a lock: the others are as short as those of the service. */
+async function lockFault(db: Db): Promise<StartupError> {
+  const { rows } = await sql<{ pid: number; name: string }>`
+    select pid, application_name as name from pg_locks join pg_stat_activity using (pid)
+    where datname = current_database() and pid <> pg_backend_pid() and granted
+      and locktype = 'relation' and relation in (select oid from pg_class where relnamespace = current_schema()::regnamespace)
+    order by xact_start limit 1`.execute(db)
+  const holder = rows.map(({ pid, name }) => `process ${pid} (${name})`)[0] ?? 'somebody'
+  return new StartupError(
+    `DATABASE_URL: nothing was migrated, since ${holder} holds a lock on the tables: let it end, and run this again`,
+  )
 }
 
 /** @throws StartupError where the schema is older or newer than this program */
@@ -77,6 +107,7 @@ async function getMigrations(): Promise<Record<string, Migration>> {
       name,
       {
         async up(db: Db) {
+          await sql.raw(`set local lock_timeout = '${LOCK_SECONDS}s'`).execute(db)
           await sql.raw(await readFile(join(FOLDER, `${name}.sql`), 'utf8')).execute(db)
         },
       },
