@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { generateMasterKey } from './crypto/master-keys.ts'
 import { parseApiKey, parseMasterKeys } from './config/formats.ts'
@@ -9,6 +10,7 @@ import type { Secret } from './domain/secret.ts'
 import type { DataFolder } from './store/data-folder.ts'
 import { openDataFolder, readSecret } from './store/data-folder.ts'
 import { platformPackage } from './store/embedded-postgres-binaries.ts'
+import { CLUSTER } from './store/embedded-postgres-home.ts'
 import { runningPostgres } from './store/running-postgres.ts'
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts'
 
@@ -46,8 +48,12 @@ async function openEmbedded(
   platformPackage() // First: without one, a data folder would be asked for in vain.
   const folder = ephemeral ? forgetfulFolder(dataDir) : openDataFolder(dataDir)
   try {
-    const kept = folder.secret(MASTER_KEYS, () => generateMasterKey('k1'))
-    const keys = masterKeys ?? keptMasterKeys(folder.path, kept.value)
+    const makeMasterKeys = () => {
+      // What an older cluster holds is under keys that the operator gave.
+      if (!ephemeral && existsSync(join(folder.path, CLUSTER))) throw noMasterKeys()
+      return generateMasterKey('k1')
+    }
+    const keys = masterKeys ?? keptMasterKeys(folder.path, folder.secret(MASTER_KEYS, makeMasterKeys).value)
     const postgres = await startEmbeddedPostgres({ dataDir: folder.path, ephemeral })
     return {
       urls: [postgres.url],
@@ -93,7 +99,11 @@ export function masterKeysOf({ masterKeys, dataDir }: Config): MasterKey[] {
   if (masterKeys !== null) return masterKeys
   const text = readSecret(join(dataDir, MASTER_KEYS))
   if (text !== null) return keptMasterKeys(resolve(dataDir), text)
-  throw new StartupError(
+  throw noMasterKeys()
+}
+
+function noMasterKeys(): StartupError {
+  return new StartupError(
     'TOKEN_VAULT_MASTER_KEYS: give the master keys, or the TOKEN_VAULT_DATA_DIR that keeps them',
   )
 }

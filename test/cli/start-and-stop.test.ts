@@ -126,6 +126,20 @@ describe('in an empty folder, one start after the other', () => {
   })
 })
 
+it('keeps no master keys of the operator, nor makes others for a command that lacks them', async () => {
+  const kept = { ...env, TOKEN_VAULT_DATA_DIR: 'of-the-operator' }
+  const service = tokenVault([], { ...kept, TOKEN_VAULT_MASTER_KEYS: generateMasterKey('k1') }, folder)
+  await service.says(`serves on ${url}`)
+  service.signal('SIGTERM')
+  await service.ended
+  const listing = tokenVault(['keys', 'list'], kept, folder)
+  expect(await listing.ended).toBe(1)
+  expect(listing.stderr()).toBe(
+    'TOKEN_VAULT_MASTER_KEYS: give the master keys, or the TOKEN_VAULT_DATA_DIR that keeps them\n',
+  )
+  expect(existsSync(join(folder, 'of-the-operator/master-keys'))).toBe(false)
+})
+
 describe('--ephemeral', () => {
   it('keeps nothing: each start is a first one', async () => {
     const before = readdirSync(folder).sort()
