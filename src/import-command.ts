@@ -149,9 +149,12 @@ async function importSource(parts: Import): Promise<Counts> {
     progress.breakOff()
     throw error
   } finally {
-    // Of an import that was cut off, too: it is run again for the rest.
-    if (!dryRun) await record([entryOf(caller, report.counts)])
-    output.write(`${report.lines(source.name, into, dryRun).join('\n')}\n`)
+    try {
+      // Of an import that was cut off, too: it is run again for the rest.
+      if (!dryRun) await record([entryOf(caller, report.counts)])
+    } finally {
+      output.write(`${report.lines(source.name, into, dryRun).join('\n')}\n`)
+    }
   }
   return report.counts
 }

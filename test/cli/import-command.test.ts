@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { commandImport } from '../../src/import-command.ts'
 import type { Columns } from '../../src/import/token-source.ts'
+import type { Output } from '../../src/progress.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { ANN, DIALECTS, written, ZOE } from '../import/dialects.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -45,6 +46,17 @@ async function run(...args: string[]) {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('Rows: '))
   return { code, told, stderr: command.stderr().trim().split('\n') }
+}
+
+/** Without a process of its own. */
+function importHere(file: string, output: Output) {
+  const config = readConfig({
+    DATABASE_URL: database.url,
+    TOKEN_VAULT_MASTER_KEYS,
+    TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
+  })
+  const words = { action: 'zoho-file', subject: join(folder, file), expiresAt: undefined, dryRun: false }
+  return commandImport(config, createLogger('fatal'), words, output, () => new Promise(() => undefined))
 }
 
 function write(rows: Columns[]): void {
@@ -93,25 +105,28 @@ describe('token-vault import', () => {
 
   test('that ends before its time begins its report on a line of its own, below the bar of a terminal', async () => {
     writeFileSync(join(folder, 'broken.txt'), `${written(DIALECTS[3] ?? expect.fail(), [ANN])}2,"bob\n`)
-    const config = readConfig({
-      DATABASE_URL: database.url,
-      TOKEN_VAULT_MASTER_KEYS,
-      TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
-    })
-    const words = {
-      action: 'zoho-file',
-      subject: join(folder, 'broken.txt'),
-      expiresAt: undefined,
-      dryRun: false,
-    }
     let shown = ''
-    const output = { isTTY: true, write: (text: string) => (shown += text) }
-    const never = () => new Promise(() => undefined)
-    const importing = commandImport(config, createLogger('fatal'), words, output, never)
+    const importing = importHere('broken.txt', { isTTY: true, write: (text) => (shown += text) })
     await expect(importing).rejects.toThrow('a value begins with a quotation mark')
     const [bar, report] = shown.split('\n')
     expect(bar).toMatch(/^\rRows \[#+\.+\] 50 % \(1 of 2\)/)
     expect(report).toMatch(/^Import: 1 row of /)
+  })
+
+  test('reports what it did though its line cannot be written to the audit log any more', async () => {
+    write([ANN, ZOE])
+    const auditLog = join(folder, 'audit.log.commands')
+    let shown = ''
+    const importing = importHere('sdk_tokens.txt', {
+      write(text) {
+        shown += text
+        rmSync(auditLog, { recursive: true })
+        mkdirSync(auditLog)
+      },
+    })
+    await expect(importing).rejects.toThrow(/^TOKEN_VAULT_AUDIT_LOG: .*audit\.log\.commands/)
+    expect(shown).toMatch(/\nImport: 2 rows of .*\n +2 imported\n$/)
+    rmSync(auditLog, { recursive: true })
   })
 
   test.each([
