@@ -36,7 +36,7 @@ async function run(): Promise<void> {
     case 'serve':
       return runService(config, log, words.ephemeral)
     case 'migrate':
-      return withDatabase(config, log, async ({ db }) => {
+      return withDatabase(config, log, { patient: true }, async ({ db }) => {
         const done = await migrate(db)
         console.log(done.length === 0 ? 'The schema is up to date.' : `Migrated: ${done.join(', ')}.`)
       })
@@ -44,7 +44,8 @@ async function run(): Promise<void> {
       return examine(config, log, console.log)
     case 'namespaces':
     case 'keys':
-      return withDatabase(config, log, async (database, backing) => {
+      // Of a namespace that is deleted millions of rows may go.
+      return withDatabase(config, log, { patient: words.action === 'delete' }, async (database, backing) => {
         await prepareSchema(database, backing)
         const carryOut = command === 'keys' ? commandKeys : commandNamespaces
         const record = commandRecord(config, backing)
@@ -57,7 +58,7 @@ async function run(): Promise<void> {
       return
     }
     case 'rotate-keys':
-      return withDatabase(config, log, async (database, backing) => {
+      return withDatabase(config, log, { patient: true }, async (database, backing) => {
         await prepareSchema(database, backing)
         const record = commandRecord(config, backing)
         await record([])

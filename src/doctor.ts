@@ -17,7 +17,7 @@ export async function examine(config: Config, log: Logger, tell: (line: string) 
   tell(`ok   providers: ${loadProviders(config.providers).length}`)
   if (config.auditLog !== null) checkAuditFile(config.auditLog)
   tell('ok   audit log')
-  await withDatabase(config, log, async (database, backing) => {
+  await withDatabase(config, log, {}, async (database, backing) => {
     tell('ok   database')
     await prepareSchema(database, backing)
     tell('ok   schema')

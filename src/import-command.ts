@@ -59,15 +59,10 @@ export async function commandImport(
   const blanks = blanksOf(words)
   const source = await openSource(config, words)
   try {
-    return await withDatabase(
-      config,
-      log,
-      async (database, backing) => {
-        await prepareSchema(database, backing)
-        return importSource({ config, words, output, stopSignal, blanks, source, database, backing })
-      },
-      CONNECTIONS,
-    )
+    return await withDatabase(config, log, { size: CONNECTIONS }, async (database, backing) => {
+      await prepareSchema(database, backing)
+      return importSource({ config, words, output, stopSignal, blanks, source, database, backing })
+    })
   } finally {
     source.close()
   }

@@ -42,7 +42,7 @@ export async function importRows(parts: ImportParts, rows: AsyncIterable<SourceR
   let failed = false
   const importSome = async () => {
     while (!failed && !parts.stop.aborted) {
-      const next = await iterator.next()
+      const next = await nextOf(iterator, parts.stop)
       if (next.done === true) return
       await importRow(importing, next.value)
       parts.onRow()
@@ -56,6 +56,23 @@ export async function importRows(parts: ImportParts, rows: AsyncIterable<SourceR
   )
   const [fault] = (await Promise.allSettled(lanes)).filter(({ status }) => status === 'rejected')
   if (fault?.status === 'rejected') throw fault.reason
+}
+
+/** The end, too, once the import is told to stop: its source may have nothing to say for a long time. */
+async function nextOf(
+  iterator: AsyncIterator<SourceRow>,
+  stop: AbortSignal,
+): Promise<IteratorResult<SourceRow, unknown>> {
+  const stopped = Promise.withResolvers<IteratorResult<SourceRow, unknown>>()
+  const end = () => {
+    stopped.resolve({ done: true, value: undefined })
+  }
+  stop.addEventListener('abort', end)
+  try {
+    return await Promise.race([iterator.next(), stopped.promise])
+  } finally {
+    stop.removeEventListener('abort', end)
+  }
 }
 
 async function importRow(importing: Importing, { place, columns, fault }: SourceRow): Promise<void> {

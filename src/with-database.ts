@@ -2,22 +2,22 @@ import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
 import type { Backing } from './open-backing.ts'
 import { joinBacking } from './open-backing.ts'
-import type { Database } from './store/database.ts'
+import type { Database, DatabaseOptions } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
-/** Gives a command the database of the settings, over connections of its own and without a limit on its statements. */
+/** Gives a command the database of the settings, over connections of its own. */
 export async function withDatabase<Result>(
   config: Config,
   log: Logger,
+  { size = 1, patient = false }: Partial<Pick<DatabaseOptions, 'size' | 'patient'>>,
   work: (database: Database, backing: Backing) => Promise<Result>,
-  size = 1,
 ): Promise<Result> {
   const backing = await joinBacking(config)
   const onLost = (err: Error) => {
     log.warn({ err }, 'the database connection was lost')
   }
-  const options = { urls: backing.urls, size, name: 'token-vault command', patient: true, onLost }
+  const options = { urls: backing.urls, size, name: 'token-vault command', patient, onLost }
   const database = createDatabase(options)
   try {
     await waitForDatabase(database)

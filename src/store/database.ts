@@ -20,7 +20,7 @@ export interface DatabaseOptions {
   size: number
   /** Shown in pg_stat_activity. */
   name: string
-  /** Migrations may take long: no limit on statements. */
+  /** A migration, or what goes over all tokens, may take long: no limit on statements. */
   patient?: boolean
   /** Told of connections that broke while nobody waited for them. */
   onLost: (error: Error) => void
@@ -50,6 +50,8 @@ const PLANNING = {
 const FORMS = { TimeZone: 'UTC', DateStyle: 'ISO', bytea_output: 'hex' }
 /** Postgres keeps the limits above by itself, unless it or the network is gone: then nothing ever comes. */
 const ANSWER_MS = 8_000
+/** After such a silence the network is asked whether the other end is there still: of long statements nothing else tells. */
+const KEEP_ALIVE_MS = 30_000
 
 export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
   const served = new WeakSet<pg.ClientBase>()
@@ -68,6 +70,8 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
     connectionTimeoutMillis: QUEUE_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     idleTimeoutMillis: 30_000,
   })
   pool.on('error', onLost)

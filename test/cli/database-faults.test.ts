@@ -48,8 +48,8 @@ test('a right that the role lacks is named, with the grant that gives it', async
 test('a Postgres that goes away in the middle of a command asks for it to be run again', async () => {
   const holder = new pg.Client({ connectionString: database.url })
   await holder.connect()
-  await holder.query('begin; lock table namespaces')
-  const fault = faultOf(['namespaces', 'list'])
+  await holder.query('begin; lock table kysely_migration')
+  const fault = faultOf(['migrate'])
   const endWaiting = () =>
     database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
@@ -60,4 +60,14 @@ test('a Postgres that goes away in the middle of a command asks for it to be run
   expect(await fault).toBe(
     'DATABASE_URL: Postgres failed in the middle (57P01: it ended the connection): run it again\n',
   )
+})
+
+test('a command waits for a lock for no longer than the service', async () => {
+  const holder = new pg.Client({ connectionString: database.url })
+  await holder.connect()
+  await holder.query('begin; lock table namespaces')
+  expect(await faultOf(['namespaces', 'list'])).toBe(
+    'DATABASE_URL: Postgres failed in the middle (55P03: somebody holds a lock): run it again\n',
+  )
+  await holder.end()
 })

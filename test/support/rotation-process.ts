@@ -19,7 +19,7 @@ if (what === 'serve') {
   const { withDatabase } = await import('../../src/with-database.ts')
   const record = () => Promise.resolve()
   const options = { dataKeys: true, record, waitMs: Number(timeMs), pageSize: Number(pageSize) }
-  await withDatabase(config, log, ({ db }, { masterKeys }) =>
+  await withDatabase(config, log, { patient: true }, ({ db }, { masterKeys }) =>
     rotateKeys(db, masterKeys, process.stdout, options),
   )
   process.exit(0)
