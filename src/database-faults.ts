@@ -6,6 +6,8 @@ const MEANINGS: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the host is unknown',
   EAI_AGAIN: 'the host is unknown',
+  '08P01': 'a pooler refuses a parameter of the URL',
+  '0A000': 'a pooler refuses a parameter of the URL',
   '28000': 'it does not let this user in',
   '28P01': 'it refuses the password',
   '3D000': 'it has no such database',

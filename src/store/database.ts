@@ -30,9 +30,9 @@ const CONNECT_MS = 2_000
 /** A turn in the queue for a connection may take longer than making one. */
 const QUEUE_MS = 10_000
 const LIMITS = {
-  statement_timeout: 5_000,
-  lock_timeout: 2_000,
-  idle_in_transaction_session_timeout: 10_000,
+  statement_timeout: '5s',
+  lock_timeout: '2s',
+  idle_in_transaction_session_timeout: '10s',
 }
 /**
  * A statement that is kept prepared is planned once, not for each set of values: of few look-ups Postgres would take the
@@ -55,20 +55,17 @@ const KEEP_ALIVE_MS = 30_000
 
 export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
   const served = new WeakSet<pg.ClientBase>()
+  const settings = { ...PLANNING, ...FORMS, ...(patient ? {} : LIMITS) }
   const pool = new pg.Pool({
-    ...(patient ? {} : LIMITS),
     Client: clientOf(urls, patient ? null : ANSWER_MS, served),
     verify(client, done) {
-      refuseStandby(client).then(() => {
+      prepareSession(client, settings).then(() => {
         served.add(client)
         done()
       }, done)
     },
     max: size,
     application_name: name,
-    options: Object.entries({ ...PLANNING, ...FORMS })
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
     connectionTimeoutMillis: QUEUE_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
@@ -88,9 +85,15 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   }
 }
 
-/** A standby answers queries, but it is no place to keep tokens. */
-async function refuseStandby(client: pg.ClientBase): Promise<void> {
-  const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+/**
+ * In one statement: poolers take no settings with the start of a connection. And a standby answers queries, but it is no
+ * place to keep tokens.
+ */
+async function prepareSession(client: pg.ClientBase, settings: Record<string, string>): Promise<void> {
+  const sets = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`)
+  const { rows } = await client.query<{ standby: boolean }>(
+    `select pg_is_in_recovery() as standby, ${sets.join(', ')}`,
+  )
   if (rows[0]?.standby === true)
     throw Object.assign(new Error('this Postgres takes no writes'), { code: '25006' })
 }
