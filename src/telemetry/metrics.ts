@@ -8,6 +8,8 @@ export interface Metrics {
   brakeRefusals: Counter<'brake'>
   renewals: Counter<'provider' | 'outcome'>
   renewalSeconds: Histogram<'provider'>
+  renewalStoreFailures: Counter
+  refresherFailures: Counter
   exchanges: Counter<'provider' | 'outcome'>
   clientPauses: Counter<'provider' | 'reason'>
   openBreakers: Gauge<'provider' | 'host'>
@@ -37,6 +39,8 @@ export function createMetrics(): Metrics {
     brakeRefusals: counter('brake_refusals', 'Refusals by a limit of a key.', ['brake']),
     renewals: counter('renewals', 'Renewals, by outcome.', ['provider', 'outcome']),
     renewalSeconds: seconds('renewal', 'Time a provider took.', ['provider'], RENEWAL_SECONDS),
+    renewalStoreFailures: counter('renewal_store_failures', 'Tries to store a renewal in vain.', []),
+    refresherFailures: counter('refresher_failures', 'Searches for due tokens in vain.', []),
     exchanges: counter('exchanges', 'Exchanges of a code, by outcome.', ['provider', 'outcome']),
     clientPauses: counter('client_pauses', 'Clients left alone from then on.', ['provider', 'reason']),
     openBreakers: new Gauge({

@@ -33,6 +33,7 @@ export function createObserver(
     },
     renewalNotStored(ref, error) {
       log.error({ token_id: ref.id, err: error }, 'a renewal waits for the storage')
+      metrics.renewalStoreFailures.inc()
     },
     renewalFailed(ref, error) {
       log.warn({ token_id: ref.id, err: error }, 'a renewal ended without an outcome')
@@ -54,6 +55,7 @@ export function createObserver(
     },
     refresherFailed(error) {
       log.warn({ err: error }, 'the refresher could not look for due tokens')
+      metrics.refresherFailures.inc()
     },
   }
 }

@@ -94,6 +94,22 @@ describe('a rotated refresh token whose way to the database is lost', () => {
     expect(new Set(world.zoho.calls.map(({ token }) => token)).size).toBe(2)
   })
 
+  test('is counted, as is what the refresher cannot look for, while the database is away', async () => {
+    world.zoho.grants.policy.rotates = true
+    world.zoho.make({ delayMs: 300 }, 'refresh', 1)
+    const { id } = await world.save(3600, { provider: 'acme' })
+    await world.leave(id, 0)
+    const { answer } = await settleMeetsNothing(id)
+    const counted = async (name: string) =>
+      Number(
+        new RegExp(`^token_vault_${name}_total (\\d+)$`, 'm').exec((await call('GET', '/metrics')).text)?.[1],
+      )
+    expect(await counted('renewal_store_failures')).toBeGreaterThan(0)
+    await expect.poll(() => counted('refresher_failures'), soon).toBeGreaterThan(0)
+    await world.proxy.restore()
+    expect((await answer).status).toBe(200)
+  })
+
   test('is stored, and not renewed anew in its place, when the lease has run out meanwhile', async () => {
     for (let round = 0; round < 4; round += 1) {
       await world.reset()
