@@ -96,9 +96,9 @@ function refuseForeignFolder(folder: string): void {
   )
 }
 
-// As root the folder belongs to Postgres' user, who could put a file or a link of its own in a secret's place.
 /** Null where there is none. */
 export function readSecret(path: string): string | null {
+  // As root the folder belongs to Postgres' user, who could put a file or a link of its own in a secret's place.
   const descriptor = openIfThere(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   if (descriptor === null) return null
   try {
