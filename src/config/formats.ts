@@ -1,5 +1,6 @@
 import { apiKeyId } from '../domain/api-key.ts'
 import { Secret } from '../domain/secret.ts'
+import { COMMAND_LINE, REFRESHER } from '../domain/token.ts'
 
 export interface MasterKey {
   id: string
@@ -22,8 +23,10 @@ export function parseMasterKeys(text: string): MasterKey[] | null {
   return keys
 }
 
+/** Null where it is malformed, or its uses would be those of another actor in the audit log. */
 export function parseApiKey(text: string): Secret | null {
-  return apiKeyId(text) === null ? null : new Secret(text)
+  const id = apiKeyId(text)
+  return id === null || id === COMMAND_LINE || id === REFRESHER ? null : new Secret(text)
 }
 
 export function parseMysqlUrl(text: string): Secret | null {

@@ -91,6 +91,8 @@ describe('a value that is wrong stops the start with one line that names it and 
     ['TOKEN_VAULT_MASTER_KEYS', KEY, /does not parse, for example TOKEN_VAULT_MASTER_KEYS=k1:</],
     ['TOKEN_VAULT_MASTER_KEYS', 'k1:c2hvcnQ=', /does not parse/],
     ['TOKEN_VAULT_BOOTSTRAP_KEY', 'secret', /does not parse, for example TOKEN_VAULT_BOOTSTRAP_KEY=tv_/],
+    ['TOKEN_VAULT_BOOTSTRAP_KEY', API_KEY.replace('bootstrap', 'cli'), /does not parse/],
+    ['TOKEN_VAULT_BOOTSTRAP_KEY', API_KEY.replace('bootstrap', 'refresher'), /does not parse/],
     ['TOKEN_VAULT_REFRESH_MARGIN', '0', /from 1 to 86400, for example TOKEN_VAULT_REFRESH_MARGIN=600$/],
     ['TOKEN_VAULT_REFRESH_CONCURRENCY', 'many', /from 1 to 10000, for example .*=32$/],
     ['TOKEN_VAULT_REFRESHER', 'yes', /must be one of on, off, for example TOKEN_VAULT_REFRESHER=on$/],
