@@ -17,13 +17,7 @@ import { makePrivateFolder } from './data-folder.ts'
 import { canEnter } from './embedded-postgres-user.ts'
 import type { PostgresUser } from './embedded-postgres-user.ts'
 
-/** The folder that holds the cluster and what stands beside it. It belongs to Postgres' user. */
-export interface PostgresHome {
-  directory: string
-  /** Is it elsewhere than in the data folder? */
-  relocated: boolean
-}
-
+/** In its home: the folder that holds it and what stands beside it, and belongs to Postgres' user. */
 export const CLUSTER = 'postgres'
 
 /** Makes the folder that other users can pass through, for what Postgres' user cannot reach elsewhere. */
@@ -34,9 +28,9 @@ export function makeSharedFolder(folder: string): string {
 }
 
 /** A home that is meant to go away again. */
-export function openEphemeralHome(user: PostgresUser | null, sharedFolder: () => string): PostgresHome {
+export function openEphemeralHome(user: PostgresUser | null, sharedFolder: () => string): string {
   const parent = canEnter(user, tmpdir()) ? tmpdir() : sharedFolder()
-  return { directory: makeHome(realpathSync(parent), 'token-vault-', user), relocated: false }
+  return makeHome(realpathSync(parent), 'token-vault-', user)
 }
 
 /**
@@ -44,11 +38,7 @@ export function openEphemeralHome(user: PostgresUser | null, sharedFolder: () =>
  * `<dataDir>/postgres` is a link to the cluster: so the two stay together when the data folder is moved, and a
  * new data folder gets a new cluster.
  */
-export function openHome(
-  dataDir: string,
-  user: PostgresUser | null,
-  sharedFolder: () => string,
-): PostgresHome {
+export function openHome(dataDir: string, user: PostgresUser | null, sharedFolder: () => string): string {
   makePrivateFolder(dataDir)
   const folder = realpathSync(dataDir)
   const cluster = join(folder, CLUSTER)
@@ -56,13 +46,13 @@ export function openHome(
   if (found?.isSymbolicLink() && found.uid === process.geteuid?.()) return linkedHome(cluster)
   if (canEnter(user, dirname(folder))) {
     if (user !== null) chownSync(folder, user.uid, user.gid)
-    return { directory: folder, relocated: false }
+    return folder
   }
   if (found !== undefined) throw outOfReach(cluster)
   const name = sha256(folder).toString('hex', 0, 4)
   const directory = makeHome(sharedFolder(), `${name}-`, user)
   symlinkSync(join(directory, CLUSTER), cluster)
-  return { directory, relocated: true }
+  return directory
 }
 
 function makeHome(parent: string, prefix: string, user: PostgresUser | null): string {
@@ -71,9 +61,9 @@ function makeHome(parent: string, prefix: string, user: PostgresUser | null): st
   return directory
 }
 
-function linkedHome(cluster: string): PostgresHome {
+function linkedHome(cluster: string): string {
   const directory = dirname(readlinkSync(cluster))
-  if (existsSync(directory)) return { directory, relocated: true }
+  if (existsSync(directory)) return directory
   throw new StartupError(
     `The data of the embedded Postgres was in ${directory}, and that is gone. ` +
       `Restore it, or remove ${dirname(cluster)} to start with an empty vault.`,

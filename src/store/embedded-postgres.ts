@@ -18,8 +18,6 @@ export interface EmbeddedPostgres {
   url: string
   /** The folder of the cluster. */
   directory: string
-  /** Is that folder elsewhere than in the data folder, because Postgres' user cannot reach that one? */
-  relocated: boolean
   /** Stops it, and removes it where it is ephemeral. */
   stop(): Promise<void>
 }
@@ -54,7 +52,7 @@ const SETTINGS = {
  * @throws StartupError with what to do about it
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { job, relocated } = await prepare(options).catch(rethrowExplained)
+  const job = await prepare(options).catch(rethrowExplained)
   const removeRemains = () => {
     if (job.ephemeral) rmSync(job.home, { recursive: true, force: true })
   }
@@ -67,7 +65,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     return {
       url,
       directory: job.cluster,
-      relocated,
       async stop() {
         await keeper.stop()
         // The guard does it, unless there was none at this moment.
@@ -84,24 +81,23 @@ export function urlOf(password: string, port: number): string {
   return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
 }
 
-async function prepare(options: EmbeddedPostgresOptions): Promise<{ job: GuardJob; relocated: boolean }> {
+async function prepare(options: EmbeddedPostgresOptions): Promise<GuardJob> {
   const { dataDir, ephemeral, settings, sharedFolder = '/var/lib/token-vault' } = options
   const shared = () => makeSharedFolder(sharedFolder)
   const user = postgresUser(ephemeral ? null : join(dataDir, CLUSTER))
   const binaries = await findBinaries(user, shared)
   const home = ephemeral ? openEphemeralHome(user, shared) : openHome(dataDir, user, shared)
-  const job = {
+  return {
     initdb: binaries.initdb,
     postgres: binaries.postgres,
-    home: home.directory,
-    cluster: join(home.directory, CLUSTER),
+    home,
+    cluster: join(home, CLUSTER),
     ephemeral,
     user,
     settings: { ...SETTINGS, ...(ephemeral && { fsync: 'off' }), ...settings },
     password: ephemeral ? newPassword() : readOrMakeSecret(join(dataDir, PASSWORD), newPassword).value,
     mayInit: true,
   }
-  return { job, relocated: home.relocated }
 }
 
 async function startOnFreePort(

@@ -22,7 +22,7 @@ describe('a start', () => {
     await first.stop()
     const second = await room.start()
     expect(await notesIn(second.url)).toBe(1)
-    expect(second).toMatchObject({ directory: join(room.dataDir, 'postgres'), relocated: false })
+    expect(second).toMatchObject({ directory: join(room.dataDir, 'postgres') })
   })
 
   it('leaves what it keeps to its owner only', async () => {

@@ -1,6 +1,6 @@
 /**
  * A service as far as its data folder and its Postgres go: a process to be killed in tests. Takes the options as
- * JSON, prints `{ url, directory, relocated }` or the fault, and ends properly when its input ends.
+ * JSON, prints `{ url, directory }` or the fault, and ends properly when its input ends.
  */
 import { openDataFolder } from '../../src/store/data-folder.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
@@ -11,14 +11,14 @@ try {
   const options = JSON.parse(process.argv[2] ?? '') as EmbeddedPostgresOptions
   const folder = options.ephemeral ? null : openDataFolder(options.dataDir)
   const postgres = await startEmbeddedPostgres(options)
-  const { url, directory, relocated } = postgres
+  const { url, directory } = postgres
   process.stdin.resume().once('end', () => {
     void postgres.stop().then(() => {
       folder?.close()
       process.exit()
     })
   })
-  console.log(JSON.stringify({ url, directory, relocated }))
+  console.log(JSON.stringify({ url, directory }))
 } catch (error) {
   console.log(JSON.stringify({ fault: (error as Error).message }))
   process.exitCode = 1

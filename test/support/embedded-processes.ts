@@ -22,7 +22,6 @@ export interface Holder {
 interface HolderReport {
   url: string
   directory: string
-  relocated: boolean
 }
 
 const HOLDER = fileURLToPath(new URL('./embedded-holder.ts', import.meta.url))
