@@ -2,14 +2,9 @@ import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { PRINTABLE, RFC3339, TEXT_LIMIT } from './common.ts'
 
-const Scope = Type.Union([
-  Type.Literal('tokens:list'),
-  Type.Literal('tokens:use'),
-  Type.Literal('tokens:read'),
-  Type.Literal('tokens:write'),
-  Type.Literal('tokens:delete'),
-  Type.Literal('admin'),
-])
+const SCOPES = ['tokens:list', 'tokens:use', 'tokens:read', 'tokens:write', 'tokens:delete', 'admin'] as const
+/** Of one type: in a union's list each item would be compared with each other one to see whether all are unique. */
+const Scope = Type.Unsafe<(typeof SCOPES)[number]>({ type: 'string', enum: SCOPES })
 
 export const KeyBody = Type.Object(
   {

@@ -73,6 +73,16 @@ describe('an API key', () => {
     expect([status, body.errors?.[0]?.pointer]).toEqual([400, '/expires_at'])
   })
 
+  test('with a scope that there is not is refused by one fault, as is one with a scope twice', async () => {
+    for (const [scopes, pointer] of [
+      [['tokens:list', 'tokens'], '/scopes/1'],
+      [['admin', 'admin'], '/scopes'],
+    ] as const) {
+      const { status, body } = await create({ name: 'a', scopes })
+      expect([status, body.errors]).toMatchObject([400, [{ pointer }]])
+    }
+  })
+
   test('is refused on every replica within 5 seconds of its revocation, with the answer of an unknown one', async () => {
     const { id, key } = await makeKey(['tokens:list'])
     expect([await statusWith(key), await statusWith(key, replica)]).toEqual([200, 200])
