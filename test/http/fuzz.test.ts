@@ -164,11 +164,12 @@ const RAW: ((random: () => number) => [lines: string[], body: string])[] = [
   () => withLength(SAVE.repeat(35)),
   () => withLength(`[${Array.from({ length: 35 }).fill(SAVE).join(',')}]`),
   () => withLength(`{"access_token":${JSON.stringify(SAVE.repeat(35))},"id":[${SAVE}]}`),
-  () => withLength(SAVE.replace('{', '{"access_token":"other",')),
+  (random) => withLength(SAVE.replace('{', `{"access_token":${pick(DISCARDED, random)},`)),
   (random) => withLength(spoilt(SAVE, random)),
   (random) => [[JSON_TYPE, `Content-Length: ${pick(['-1', '1e1', '0x10', '5, 6', '999'], random)}`], SAVE],
   () => [[JSON_TYPE, lengthOf('x'.repeat(70_000))], 'x'.repeat(70_000)],
 ]
+const DISCARDED = ['"other"', 'null', '{}', '[[{"a":"}:"}]]', '{"access_token":{}}']
 const SINGLE_HEADERS = ['Authorization', 'Content-Type', 'Content-Length', 'Host', 'If-Match']
 const OTHER_TYPES = [
   ...['text/plain', 'application/jsonx', 'application/json, text/plain', 'application/x-www-form-urlencoded'],

@@ -204,6 +204,8 @@ describe('a body', () => {
     ['{"access_token":"t","access\\u005ftoken":null}', '/access_token'],
     ['{"id" : "\\\\","id"\n:"x","access_token":"{\\":{"}', '/id'],
     ['{"__proto__":1,"__proto__":2}', '/__proto__'],
+    ['{"access_token":{},"access_token":"t"}', '/access_token'],
+    ['{"access_token":[{"id":":}"}],"id":"x","access_token":"t"}', '/access_token'],
   ])('that gives a field twice is refused by its name: %s', async (body, pointer) => {
     expect(await faultsOf(body)).toEqual([pointer])
   })

@@ -29,17 +29,11 @@ export function parseJsonOnly(app: FastifyInstance): void {
   })
 }
 
-const STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g
-
 /** A name given twice in the object, of which the parser would keep the last; nested objects are refused anyway. */
 function repetitionIn(json: string, parsed: unknown): VaultError | null {
   if (membersIn(json) === Object.keys(parsed ?? {}).length) return null
-  if (json.replaceAll(STRING, '').split('{').length !== 2) return null
-  const names = [...json.matchAll(STRING)].flatMap(([text, colon]) =>
-    colon === undefined ? [] : [JSON.parse(text.slice(0, -colon.length)) as string],
-  )
   const seen = new Set<string>()
-  const repeated = names.find((name) => seen.size === seen.add(name).size)
+  const repeated = namesIn(json).find((name) => seen.size === seen.add(name).size)
   if (repeated === undefined) return null
   const errors = [{ pointer: `/${escapePointer(repeated)}`, detail: 'was given more than once' }]
   return new VaultError('invalid_request', 'A field was given more than once.', { errors })
@@ -56,4 +50,19 @@ function membersIn(json: string): number {
     else if (!isInString && character === ':') members += 1
   }
   return members
+}
+
+const STRING_OR_BRACKET = /"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/g
+
+/** Of the outermost object's members. */
+function namesIn(json: string): string[] {
+  const names: string[] = []
+  let depth = 0
+  for (const [text, colon] of json.matchAll(STRING_OR_BRACKET)) {
+    if (text === '{' || text === '[') depth += 1
+    else if (text === '}' || text === ']') depth -= 1
+    else if (colon !== undefined && depth === 1)
+      names.push(JSON.parse(text.slice(0, -colon.length)) as string)
+  }
+  return names
 }
