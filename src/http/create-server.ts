@@ -14,8 +14,12 @@ interface MoreOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
-/** A request without a body needs no stream: most have none, and it would cost a tenth of the answer. */
-const SERVER = { optimizeEmptyRequests: true }
+const SERVER = {
+  // A request without a body needs no stream: most have none, and it would cost a tenth of the answer.
+  optimizeEmptyRequests: true,
+  // Node would refuse it in a bare answer; ours is a problem document.
+  requireHostHeader: false,
+}
 /** Spread, since Fastify's types allow no `http` beside an `https` that is null. */
 const PLAIN = { http: SERVER }
 

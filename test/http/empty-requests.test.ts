@@ -45,6 +45,10 @@ test('requests without a body that come at once are all answered', async () => {
   expect(answer.match(/HTTP\/1\.1 404 /g)).toHaveLength(ids.length)
 })
 
+test('HTTP/1.0 needs no host', async () => {
+  expect(parseRaw(await sendRaw(url, 'GET /healthz HTTP/1.0\r\n\r\n')).status).toBe(200)
+})
+
 test('the metrics’ own port answers a request without a body, and its stop waits for none', async () => {
   const metrics = await createMetricsApp(() => Promise.resolve(''), pino({ level: 'silent' }))
   const metricsUrl = await metrics.listen({ host: '127.0.0.1', port: 0 })

@@ -258,10 +258,12 @@ describe('a request that no client should send', () => {
     expect(parseRaw(answer)).toMatchObject({ status: 400, body: { errors: [{ pointer }] } })
   })
 
-  test('with an expectation that nobody can meet is refused by name', async () => {
-    const answer = await sendRaw(vault.url, rawRequest(['GET /healthz HTTP/1.1', 'Expect: the unexpected']))
-    const { status, head, body } = parseRaw(answer)
-    expect([status, body['errors']]).toMatchObject([400, [{ pointer: '/expect' }]])
+  test.each([
+    ['an expectation that nobody can meet', rawRequest(['GET /healthz HTTP/1.1', 'Expect: x']), '/expect'],
+    ['no host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', '/host'],
+  ])('with %s is refused by name', async (_what, request, pointer) => {
+    const { status, head, body } = parseRaw(await sendRaw(vault.url, request))
+    expect([status, body['errors']]).toMatchObject([400, [{ pointer }]])
     expect(head).toContain(`x-request-id: ${String(body['request_id'])}`)
     expect(head).toContain('cache-control: no-store')
   })

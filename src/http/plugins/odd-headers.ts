@@ -5,17 +5,19 @@ import { VaultError } from '../../domain/errors.ts'
 /** Sent twice, two readers could each take another one for the true one. */
 const SINGLE = ['authorization', 'content-type', 'content-length', 'host', 'if-match']
 
-/** Headers that say two things, or something that nobody here does. */
+/** Headers that say two things, or something that nobody here does, and no host. */
 export function refuseOddHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     done(faultOf(raw) ?? undefined)
   })
 }
 
-function faultOf({ rawHeaders, headers }: IncomingMessage): VaultError | null {
+function faultOf({ rawHeaders, headers, httpVersion }: IncomingMessage): VaultError | null {
   const repeated = SINGLE.find((name) => timesOf(name, rawHeaders) > 1)
   if (repeated !== undefined)
     return refusal('A header was sent more than once.', repeated, 'was sent more than once')
+  if (httpVersion === '1.1' && headers.host === undefined)
+    return refusal('HTTP/1.1 needs a host.', 'host', 'is missing')
   // Node decodes the chunks and leaves it at that: what was compressed as well would be taken for the body itself.
   const encoding = headers['transfer-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
