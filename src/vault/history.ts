@@ -25,10 +25,14 @@ export function createHistory(events: EventStore, tokens: TokenStore): History {
     list: (caller, page) =>
       events.list(caller.namespaceId, { ...page, tokenId: null, withoutKeys: !allows(caller, 'admin') }),
     async ofToken({ namespaceId }, tokenId, page) {
-      const found = await events.list(namespaceId, { ...page, tokenId, withoutKeys: true })
-      if (found.length > 0 || page.before !== null) return found
-      if ((await tokens.get({ namespaceId, id: tokenId })) !== null) return found
-      throw notFound()
+      const read = (part: HistoryPage) => events.list(namespaceId, { ...part, tokenId, withoutKeys: true })
+      const found = await read(page)
+      const isKnown =
+        found.length > 0 ||
+        (await tokens.get({ namespaceId, id: tokenId })) !== null ||
+        (await read({ limit: 1, before: null })).length > 0
+      if (!isKnown) throw notFound()
+      return found
     },
   }
 }

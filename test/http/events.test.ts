@@ -87,7 +87,18 @@ test('pages hang together: each event is on exactly one', async () => {
   const all = (await eventsOf('/v1/events?limit=1000')).events
   expect(seen).toEqual(all.map(({ id }) => id))
   for (const id of ids) expect(all.some(({ token_id }) => token_id === id)).toBe(true)
-  expect((await eventsOf(`/v1/tokens/${ids[0] ?? ''}/events?limit=1`)).next_cursor).toBeDefined()
+  for (const last of [`/v1/events?limit=${all.length}`, `/v1/tokens/${ids[0] ?? ''}/events?limit=1`])
+    expect((await eventsOf(last)).next_cursor).toBeUndefined()
+})
+
+test('behind the last event of a token there are none, also once it is deleted; of no token there is no page', async () => {
+  const id = await save('fay')
+  const [created] = (await eventsOf(`/v1/tokens/${id}/events`)).events
+  const end = `events?cursor=${created?.id ?? ''}`
+  expect(await eventsOf(`/v1/tokens/${id}/${end}`)).toEqual({ events: [] })
+  await vault.call('DELETE', `/v1/tokens/${id}`)
+  expect(await eventsOf(`/v1/tokens/${id}/${end}`)).toEqual({ events: [] })
+  expect((await vault.call('GET', `/v1/tokens/unknown/${end}`)).body.code).toBe('not_found')
 })
 
 test('what happened to keys is told only to those who may list keys', async () => {

@@ -8,24 +8,24 @@ import { DEFAULT_LIMIT, text } from '../token-requests.ts'
 
 /** What happened: to a token, and in the namespace. */
 export const eventRoutes: FastifyPluginCallbackTypebox<{ history: History }> = (app, { history }, done) => {
-  app.get('/tokens/:id/events', { schema: operations.listTokenEvents }, async (request) => {
-    const page = toPage(request.query)
-    return pageView(page, await history.ofToken(callerOf(request), request.params.id, page))
-  })
+  app.get('/tokens/:id/events', { schema: operations.listTokenEvents }, (request) =>
+    pageOf(request.query, (page) => history.ofToken(callerOf(request), request.params.id, page)),
+  )
 
-  app.get('/events', { schema: operations.listEvents }, async (request) => {
-    const page = toPage(request.query)
-    return pageView(page, await history.list(callerOf(request), page))
-  })
+  app.get('/events', { schema: operations.listEvents }, (request) =>
+    pageOf(request.query, (page) => history.list(callerOf(request), page)),
+  )
   done()
 }
 
-function toPage({ limit = DEFAULT_LIMIT, cursor }: EventsQuery): HistoryPage {
-  return { limit, before: text(cursor) }
-}
-
-function pageView({ limit }: HistoryPage, events: RecordedEvent[]) {
-  const last = events.length === limit ? events.at(-1) : undefined
+async function pageOf(
+  { limit = DEFAULT_LIMIT, cursor }: EventsQuery,
+  read: (page: HistoryPage) => Promise<RecordedEvent[]>,
+) {
+  // One more than asked for tells whether there is another page.
+  const found = await read({ limit: limit + 1, before: text(cursor) })
+  const events = found.slice(0, limit)
+  const last = found.length > limit ? events.at(-1) : undefined
   return { events: events.map(eventView), ...(last && { next_cursor: last.id }) }
 }
 
