@@ -213,6 +213,10 @@ describe('the audit log', () => {
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
       expect(secretsOf(body)).toEqual([])
     }
+    expect((await vault.call('DELETE', '/v1/tokens/unknown')).body).toMatchObject({
+      code: 'storage_unavailable',
+      status: 503,
+    })
     expect((await request('GET /v1/keys', '')).status).toBe(200)
     const due = ids[0] ?? ''
     await database.query(`update tokens set refresh_due_at = now() where id = '${due}'`)

@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { AuditAction, AuditEntry, AuditTrail } from '../../domain/audit.ts'
 import type { Clock } from '../../domain/clock.ts'
+import type { VaultError } from '../../domain/errors.ts'
 import type { RequestObserver } from '../../domain/observer.ts'
 import type { DisclosureBudget } from '../../vault/disclosure-budget.ts'
 import { createBrakeClosings } from '../brake-closings.ts'
 import type { Ledger, LedgerEntry } from '../ledger.ts'
 import { createLedger } from '../ledger.ts'
 import { actionOfRoute } from '../scopes.ts'
+import { describeError } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -52,15 +54,19 @@ export function auditAnswers(app: FastifyInstance, { trail, budget, clock, obser
     request.begun = true
     done()
   })
-  app.addHook('onSend', (request, _reply, payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const entries = entriesOf(request)
-    // Where it is refused, the refusal comes by here again: it discloses nothing.
-    request.ledger = null
     if (entries.length === 0) done(null, payload)
     else
-      trail.record(entries).then(() => {
-        done(null, payload)
-      }, done)
+      trail.record(entries).then(
+        () => {
+          done(null, payload)
+        },
+        // An error would be answered in Fastify's own words where this answer is a problem document already.
+        (error: unknown) => {
+          done(null, describeError(request, reply, error as VaultError))
+        },
+      )
   })
 }
 

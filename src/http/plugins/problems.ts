@@ -17,13 +17,9 @@ declare module 'fastify' {
 /** Every error leaves as a problem document; only a fault of ours is logged, without the words it came with. */
 export function answerProblems(app: FastifyInstance): void {
   app.decorateRequest('outcome', 'ok')
-  app.setErrorHandler((error: FastifyError | VaultError, request, reply) => {
-    const { code, detail, facts } = toProblem(error)
-    if (code === 'internal_error') request.log.error({ request_id: request.id, err: error }, 'request failed')
-    if (code === 'storage_unavailable')
-      request.log.warn({ request_id: request.id, err: error.cause }, 'storage unavailable')
-    return sendProblem(request, reply, code, detail, facts)
-  })
+  app.setErrorHandler((error: FastifyError | VaultError, request, reply) =>
+    reply.send(describeError(request, reply, error)),
+  )
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
   )
@@ -52,11 +48,34 @@ export function sendProblem(
   detail: string,
   facts: ErrorFacts = {},
 ): FastifyReply {
+  return reply.send(describeProblem(request, reply, { code, detail, facts }))
+}
+
+/** The problem document of an error, of which the reply gets the head. */
+export function describeError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: FastifyError | VaultError,
+): string {
+  const problem = toProblem(error)
+  const { id, log } = request
+  if (problem.code === 'internal_error') log.error({ request_id: id, err: error }, 'request failed')
+  if (problem.code === 'storage_unavailable')
+    log.warn({ request_id: id, err: error.cause }, 'storage unavailable')
+  return describeProblem(request, reply, problem)
+}
+
+function describeProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, detail, facts = {} }: Told,
+): string {
   const problem = problemOf(code, detail, request.id, facts)
   request.outcome = code
   if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
   if (facts.retryAfterSeconds !== undefined) reply.header('retry-after', facts.retryAfterSeconds)
-  return reply.status(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
+  reply.status(problem.status).type(PROBLEM_TYPE)
+  return JSON.stringify(problem)
 }
 
 const MOST_FAULTS = 20
