@@ -7,22 +7,28 @@ export type Brake = 'request_rate' | 'disclosure_budget'
 export interface BrakeClosings {
   /** False where this brake is closed for this key already. */
   isFirst(brake: Brake, keyId: string, forSeconds: number): boolean
+  /** This closing could not be told of: the next refusal is the first again. */
+  forget(brake: Brake, keyId: string): void
 }
 
 const SWEPT = 10_000
 
 export function createBrakeClosings(clock: Clock): BrakeClosings {
   const closedUntilMs = new Map<string, number>()
+  const keyOf = (brake: Brake, keyId: string) => `${brake} ${keyId}`
   return {
     isFirst(brake, keyId, forSeconds) {
       const nowMs = clock.monotonicMs()
-      const key = `${brake} ${keyId}`
+      const key = keyOf(brake, keyId)
       if ((closedUntilMs.get(key) ?? 0) > nowMs) return false
       if (closedUntilMs.size >= SWEPT) {
         for (const [other, untilMs] of closedUntilMs) if (untilMs <= nowMs) closedUntilMs.delete(other)
       }
       closedUntilMs.set(key, nowMs + forSeconds * 1000)
       return true
+    },
+    forget(brake, keyId) {
+      closedUntilMs.delete(keyOf(brake, keyId))
     },
   }
 }

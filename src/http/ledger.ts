@@ -34,6 +34,8 @@ export interface Ledger {
   note(entry: LedgerEntry): void
   /** The refusal by a brake; that it closed is written down once. */
   refusal(brake: Brake, waitSeconds: number): VaultError
+  /** The entries could not be written down: that a brake closed is still to be. */
+  lost(): void
 }
 
 export interface LedgerParts {
@@ -73,6 +75,9 @@ export function createLedger(parts: LedgerParts): Ledger {
     entries,
     refusal,
     note: (entry) => void entries.push(entry),
+    lost() {
+      for (const { brake } of entries) if (brake !== undefined) closings.forget(brake, caller.keyId)
+    },
     disclose(showings) {
       if (bodiless) return showings.map(() => ({}))
       const ids = showings.flatMap(({ tokenId, secrets }) =>

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
+import type { AuditEntry } from '../../src/domain/audit.ts'
+import { VaultError } from '../../src/domain/errors.ts'
 import { createFailedAttempts, networkOf } from '../../src/http/failed-attempts.ts'
 import { createDisclosureBudget } from '../../src/vault/disclosure-budget.ts'
+import { createTestApp } from '../support/app.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { Answer, TestVault } from '../support/vault.ts'
@@ -73,6 +76,23 @@ describe('the rate limit', () => {
     const answers = await Promise.all(Array.from({ length: 40 }, make))
     expect(answers.filter(({ status }) => status === 403).length).toBeLessThanOrEqual(15)
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403, 429]))
+  })
+
+  test('that closes while the audit log cannot be written is written down as soon as it can', async () => {
+    const told: AuditEntry[] = []
+    let tries = 0
+    const record = async (entries: readonly AuditEntry[]) => {
+      if (++tries === 1) throw new VaultError('storage_unavailable', 'The disk is full.')
+      return Promise.resolve(void told.push(...entries))
+    }
+    const audit = { record, close: () => Promise.resolve() }
+    const app = await createTestApp({}, { rateLimit: 1, clock: movedClock(), audit })
+    const answers = []
+    for (let sent = 0; sent < 4; sent += 1)
+      answers.push(await app.inject({ url: '/v1/keys', headers: bearer('admin') }))
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 503, 429, 429])
+    expect(told).toMatchObject([{ action: 'brake.closed', outcome: 'request_rate' }])
+    await app.close()
   })
 
   test('of one key is nothing to another one, nor to the public routes, and it passes', async () => {

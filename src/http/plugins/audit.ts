@@ -64,6 +64,7 @@ export function auditAnswers(app: FastifyInstance, { trail, budget, clock, obser
         },
         // An error would be answered in Fastify's own words where this answer is a problem document already.
         (error: unknown) => {
+          request.ledger?.lost()
           done(null, describeError(request, reply, error as VaultError))
         },
       )
