@@ -32,6 +32,8 @@ export interface Page {
   limit: number
   /** The id after which the page begins. */
   after: string | null
+  /** False: which secrets the tokens have is known, and none of them opens. */
+  secrets: boolean
 }
 
 /** What a save does once its candidates are known. */

@@ -1,4 +1,6 @@
 import type { DeleteQuery, ExchangeBody, FindBody, ListQuery, SaveBody } from '../contract/tokens.ts'
+import type { Caller } from '../domain/caller.ts'
+import { allows } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { ExchangeOrder } from '../domain/exchange.ts'
@@ -91,11 +93,12 @@ function toFilter(query: ListQuery | DeleteQuery): TokenFilter {
 
 export const DEFAULT_LIMIT = 100
 
-export function toPage(query: ListQuery): Page {
+export function toPage(caller: Caller, query: ListQuery): Page {
   return {
     filter: toFilter(query),
     limit: query.limit ?? DEFAULT_LIMIT,
     after: text(query.cursor),
+    secrets: query.include === 'secrets' && allows(caller, 'tokens:use'),
   }
 }
 

@@ -2,13 +2,13 @@ import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring } from '../domain/keyring.ts'
 import type { Found, Page, Reading, TokenFilter } from '../domain/token-store.ts'
-import type { Token, TokenRef } from '../domain/token.ts'
+import type { TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { LookUp } from './look-ups.ts'
 import type { Schema } from './schema.ts'
-import type { StoredJson, StoredToken } from './stored-token.ts'
-import { readStored, STORED_TOKEN } from './stored-token.ts'
-import { keysFor, toToken, userKey } from './token-rows.ts'
+import type { StoredJson } from './stored-token.ts'
+import { readStored, STORED_TOKEN, storedToken } from './stored-token.ts'
+import { keysFor, SEALED_COLUMNS, toToken, userKey } from './token-rows.ts'
 
 /** By what the criterion names; of a crowd of matches some. */
 export async function findBy(
@@ -20,7 +20,8 @@ export async function findBy(
 ): Promise<Found> {
   const { rows, now } = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing)
   rows.sort((one, other) => (one.id < other.id ? -1 : 1))
-  return { tokens: await open(rows, keyring, namespaceId), now }
+  const keys = await keysFor(keyring, namespaceId, rows)
+  return { tokens: rows.map((row) => toToken(row, keys)), now }
 }
 
 const UNNARROWED: Narrowing = { provider: null, clientId: null }
@@ -34,18 +35,22 @@ export async function getToken(
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 
+/** A thousand tokens may have 100 MB of sealed values. */
+const METADATA = storedToken(SEALED_COLUMNS)
+
 /** Along the primary key, or along tokens_identity where the filter names a user. */
 export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Found> {
   let query = db
     .selectFrom('tokens')
-    .select(sql.raw<StoredJson>(STORED_TOKEN).as('token'))
+    .select(sql.raw<StoredJson>(page.secrets ? STORED_TOKEN : METADATA).as('token'))
     .select(sql<Date>`now()`.as('now'))
     .where('namespaceId', '=', namespaceId)
   query = filtered(query, page.filter)
   if (page.after !== null) query = query.where('id', '>', page.after)
   const rows = await query.orderBy('id').limit(page.limit).execute()
   const stored = rows.map(({ token }) => readStored(token))
-  return { tokens: await open(stored, keyring, namespaceId), now: rows[0]?.now ?? new Date() }
+  const keys = await (page.secrets ? keysFor(keyring, namespaceId, stored) : keyring.keysOf(namespaceId))
+  return { tokens: stored.map((row) => toToken(row, keys)), now: rows[0]?.now ?? new Date() }
 }
 
 interface Filterable {
@@ -62,9 +67,4 @@ export function filtered<Query extends Filterable>(query: Query, filter: TokenFi
   if (status !== null) narrowed = narrowed.where('status', '=', status)
   if (expiresBefore !== null) narrowed = narrowed.where('expiresAt', '<', expiresBefore)
   return narrowed
-}
-
-async function open(rows: StoredToken[], keyring: Keyring, namespaceId: string): Promise<Token[]> {
-  const keys = await keysFor(keyring, namespaceId, rows)
-  return rows.map((row) => toToken(row, keys))
 }

@@ -58,14 +58,23 @@ function columnOf(name: string): string {
 
 /**
  * A stored token for the select list of a statement of our own, as one value: what pg is told of each column, with every
- * answer, and does with it, was a sixth of a lone find.
+ * answer, and does with it, was a sixth of a lone find. In the place of what is left out stand no bytes, so that one sees
+ * that there is something.
  */
-export const STORED_TOKEN = `json_build_array(${NAMES.map((name) => `tokens.${columnOf(name)}`).join(', ')})`
+export function storedToken(leftOut: readonly Name[] = []): string {
+  const values = NAMES.map((name) => {
+    const column = `tokens.${columnOf(name)}`
+    return leftOut.includes(name) ? `case when ${column} is not null then ''::bytea end` : column
+  })
+  return `json_build_array(${values.join(', ')})`
+}
+
+export const STORED_TOKEN = storedToken()
 
 type InJson<Value> = Value extends Buffer | Date ? string : Value extends Date[] ? string[] : Value
 type JsonOf<Names extends readonly Name[]> = { [Index in keyof Names]: InJson<StoredToken[Names[Index]]> }
 
-/** What {@link STORED_TOKEN} gives. */
+/** What {@link storedToken} gives. */
 export type StoredJson = JsonOf<typeof NAMES>
 
 /** The names stand in the order of those above, which is that of the array. */

@@ -122,8 +122,8 @@ const EVERY: TokenFilter = {
 }
 const find = (criterion: Criterion) =>
   pathsOf(() => store.findBy(namespaceId, criterion, { provider: null, clientId: null }))
-const list = (after: string | null, filter = EVERY) =>
-  pathsOf(() => store.list(namespaceId, { after, limit: 100, filter }))
+const list = (after: string | null, filter = EVERY, secrets = false) =>
+  pathsOf(() => store.list(namespaceId, { after, limit: 100, filter, secrets }))
 const listEvents = (tokenId: string | null, before: string | null = null) =>
   pathsOf(() =>
     createEventStore(opened.db).list(namespaceId, { tokenId, withoutKeys: true, limit: 100, before }),

@@ -20,6 +20,7 @@ test('tokens are the same in a database that writes moments and bytes in other f
     filter: { userName: null, clientId: null, provider: null, status: null, expiresBefore: null },
     limit: 10,
     after: null,
+    secrets: true,
   })
   for (const token of [found, ...listed]) {
     expect(token.expiresAt).toEqual(last)
