@@ -36,6 +36,12 @@ export interface Page {
   secrets: boolean
 }
 
+/** The tokens of a page: as many as its limit, or as many as hold few enough bytes of secrets. */
+export interface Listed extends Found {
+  /** The id after which the next page begins; null behind the last one. */
+  next: string | null
+}
+
 /** What a save does once its candidates are known. */
 export interface SavePlan {
   token: Token
@@ -71,7 +77,7 @@ export interface TokenStore {
   findBy(namespaceId: string, criterion: Criterion, narrowing: Narrowing): Promise<Found>
   get(ref: TokenRef): Promise<Reading | null>
   /** In the order of ids, so that a token which is there throughout is listed exactly once. */
-  list(namespaceId: string, page: Page): Promise<Found>
+  list(namespaceId: string, page: Page): Promise<Listed>
   /**
    * Saves of one identity run one after the other: `plan` sees every stored token that shares something with the
    * save, and nothing of it changes until the plan is carried out. An error of `plan` changes nothing. `plan` may

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring } from '../domain/keyring.ts'
-import type { Found, Page, Reading, TokenFilter } from '../domain/token-store.ts'
+import type { Found, Listed, Page, Reading, TokenFilter } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { LookUp } from './look-ups.ts'
 import type { Schema } from './schema.ts'
 import type { StoredJson } from './stored-token.ts'
-import { readStored, STORED_TOKEN, storedToken } from './stored-token.ts'
+import { COLUMN_NAMES, readStored, STORED_TOKEN, storedToken } from './stored-token.ts'
 import { keysFor, SEALED_COLUMNS, toToken, userKey } from './token-rows.ts'
 
 /** By what the criterion names; of a crowd of matches some. */
@@ -35,22 +35,37 @@ export async function getToken(
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 
-/** A thousand tokens may have 100 MB of sealed values. */
 const METADATA = storedToken(SEALED_COLUMNS)
+/** The sealed values of a thousand tokens may be 100 MB. */
+const MOST_SEALED_BYTES = 4 * 1024 * 1024
+const SEALED_BYTES = SEALED_COLUMNS.map((name) => `coalesce(octet_length(${COLUMN_NAMES[name]}), 0)`)
+const BYTES_BEFORE = `sum(${SEALED_BYTES.join(' + ')}) over (order by id rows between unbounded preceding and 1 preceding)`
+/** Null from where those before it are too many. */
+const WITH_SECRETS = `case when coalesce(${BYTES_BEFORE}, 0) < ${MOST_SEALED_BYTES} then ${STORED_TOKEN} end`
 
 /** Along the primary key, or along tokens_identity where the filter names a user. */
-export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Found> {
-  let query = db
-    .selectFrom('tokens')
-    .select(sql.raw<StoredJson>(page.secrets ? STORED_TOKEN : METADATA).as('token'))
-    .select(sql<Date>`now()`.as('now'))
-    .where('namespaceId', '=', namespaceId)
-  query = filtered(query, page.filter)
+export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Listed> {
+  let query = filtered(db.selectFrom('tokens').where('namespaceId', '=', namespaceId), page.filter)
   if (page.after !== null) query = query.where('id', '>', page.after)
-  const rows = await query.orderBy('id').limit(page.limit).execute()
-  const stored = rows.map(({ token }) => readStored(token))
+  // One more than asked for tells whether there is another page.
+  const some = query
+    .selectAll()
+    .orderBy('id')
+    .limit(page.limit + 1)
+  const rows = await db
+    .selectFrom(some.as('tokens'))
+    .select(sql.raw<StoredJson | null>(page.secrets ? WITH_SECRETS : METADATA).as('token'))
+    .select(sql<Date>`now()`.as('now'))
+    .orderBy('id')
+    .execute()
+  const stored = rows.slice(0, page.limit).flatMap(({ token }) => (token === null ? [] : [readStored(token)]))
+  const last = stored.length < rows.length ? stored.at(-1) : undefined
   const keys = await (page.secrets ? keysFor(keyring, namespaceId, stored) : keyring.keysOf(namespaceId))
-  return { tokens: stored.map((row) => toToken(row, keys)), now: rows[0]?.now ?? new Date() }
+  return {
+    tokens: stored.map((row) => toToken(row, keys)),
+    now: rows[0]?.now ?? new Date(),
+    next: last?.id ?? null,
+  }
 }
 
 interface Filterable {

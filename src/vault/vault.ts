@@ -7,7 +7,7 @@ import type { IfVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { ambiguousMatch } from '../domain/save.ts'
-import type { Found, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
+import type { Listed, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import type { Exchanges } from './exchanges.ts'
 import type { FreshParts } from './fresh-token.ts'
@@ -22,7 +22,7 @@ export interface Vault {
   /** With `minTtlSeconds` the access token has that much life left, or as much as can be had. */
   find(caller: Caller, partial: PartialToken, minTtlSeconds: number | null): Promise<Reading>
   get(caller: Caller, id: string, minTtlSeconds: number | null): Promise<Reading>
-  list(caller: Caller, page: Page): Promise<Found>
+  list(caller: Caller, page: Page): Promise<Listed>
   /** `absorbedId` is that of the token that became part of this one; null for none. */
   save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Saved>
   delete(caller: Caller, id: string, ifVersion: IfVersion): Promise<void>

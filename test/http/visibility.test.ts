@@ -34,7 +34,7 @@ beforeAll(async () => {
   app = await createTestApp({
     find: () => Promise.resolve(reading),
     get: () => Promise.resolve(reading),
-    list: () => Promise.resolve({ tokens: [token], now: NOON }),
+    list: () => Promise.resolve({ tokens: [token], now: NOON, next: null }),
     save: () => {
       saves += 1
       return Promise.resolve({ ...reading, created: true, absorbedId: null })

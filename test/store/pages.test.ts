@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Token } from '../../src/domain/token.ts'
 import type { PostgresStorage, Replica } from '../support/token-storage.ts'
 import { openStorage } from '../support/token-storage.ts'
@@ -10,22 +10,34 @@ beforeAll(async () => {
   storage = await openStorage()
   replica = await storage.replica()
 })
+beforeEach(() => storage.clear())
 afterAll(() => storage.close())
 
 const EVERY = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
 const SECRETS = ['clientSecret', 'refreshToken', 'grantToken', 'accessToken'] as const
 
-async function listed(secrets: boolean): Promise<Token[]> {
-  const page = { filter: EVERY, limit: 10, after: null, secrets }
-  return (await replica.store.list(storage.namespaceId, page)).tokens
-}
+const list = (secrets: boolean, after: string | null = null) =>
+  replica.store.list(storage.namespaceId, { filter: EVERY, limit: 100, after, secrets })
 
 test('a page without secrets brings none of them, and knows of each whether the token has it', async () => {
   for (const [id, secret] of Object.entries(SECRETS))
     await replica.save({ id, accessToken: id, [secret]: 's' })
-  const [bare, full] = [await listed(false), await listed(true)]
+  const [{ tokens: bare }, { tokens: full }] = [await list(false), await list(true)]
   expect(bare).toEqual(full)
   const held = (token: Token) => SECRETS.map((name) => token[name]).filter((secret) => secret !== null)
   for (const secret of bare.flatMap(held)) expect(() => secret.reveal()).toThrow()
   expect(full.flatMap(held).map((secret) => secret.reveal())).toEqual(['s', '0', 's', '1', 's', '2', 's'])
+})
+
+test('a page whose secrets would be too many bytes ends early, and the next one goes on from there', async () => {
+  const secret = 's'.repeat(16_384)
+  const secrets = Object.fromEntries(SECRETS.map((name) => [name, secret]))
+  for (let saved = 0; saved < 80; saved += 1)
+    await replica.save({ ...secrets, refreshToken: `${saved} ${secret}`, clientId: `client ${saved}` })
+  const whole = await list(false)
+  expect([whole.tokens.length, whole.next]).toEqual([80, null])
+  const first = await list(true)
+  const second = await list(true, first.next)
+  expect([first.tokens.length > 60, second.next]).toEqual([true, null])
+  expect([...first.tokens, ...second.tokens].map(({ id }) => id)).toEqual(whole.tokens.map(({ id }) => id))
 })

@@ -151,6 +151,7 @@ describe.each(Object.entries(STATISTICS))('among a million tokens, by statistics
   test('a page of a list begins where the last one ended', async () => {
     expect(await list(null)).toEqual(new Set(['tokens_pkey (namespace_id)']))
     expect(await list('x')).toEqual(new Set([ID]))
+    expect(await list('x', EVERY, true)).toEqual(new Set([ID]))
     expect(await list(null, { ...EVERY, userName: 'ann' })).toEqual(new Set([USER]))
     expect(await listEvents(null)).toEqual(new Set(['events_pkey (namespace_id)']))
     expect(await listEvents(null, namespaceId)).toEqual(new Set(['events_pkey (namespace_id, id)']))

@@ -49,13 +49,10 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
   app.get('/tokens', { schema: operations.listTokens }, async (request) => {
     const caller = callerOf(request)
     const page = toPage(caller, request.query)
-    // One more than asked for tells whether there is another page.
-    const { tokens, now } = await vault.list(caller, { ...page, limit: page.limit + 1 })
-    const found = { tokens: tokens.slice(0, page.limit), now }
-    const last = tokens.length > page.limit ? found.tokens.at(-1) : undefined
+    const listed = await vault.list(caller, page)
     return {
-      tokens: tokenViews(caller, found, { ledger: ledgerOf(request), isRefreshable, secrets: page.secrets }),
-      ...(last && { next_cursor: last.id }),
+      tokens: tokenViews(caller, listed, { ledger: ledgerOf(request), isRefreshable, secrets: page.secrets }),
+      ...(listed.next !== null && { next_cursor: listed.next }),
     }
   })
 
