@@ -1,3 +1,4 @@
+import type { RawBuilder, SqlBool } from 'kysely'
 import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring } from '../domain/keyring.ts'
@@ -43,7 +44,7 @@ const BYTES_BEFORE = `sum(${SEALED_BYTES.join(' + ')}) over (order by id rows be
 /** Null from where those before it are too many. */
 const WITH_SECRETS = `case when coalesce(${BYTES_BEFORE}, 0) < ${MOST_SEALED_BYTES} then ${STORED_TOKEN} end`
 
-/** Along the primary key, or along tokens_identity where the filter names a user. */
+/** Along the primary key, or along the index of the user, the client or the status that the filter names. */
 export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Listed> {
   let query = filtered(db.selectFrom('tokens').where('namespaceId', '=', namespaceId), page.filter)
   if (page.after !== null) query = query.where('id', '>', page.after)
@@ -70,6 +71,7 @@ export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, 
 
 interface Filterable {
   where(column: keyof Schema['tokens'], operator: '=' | '<', value: string | Date | Buffer): this
+  where(condition: RawBuilder<SqlBool>): this
 }
 
 /** What a filter passes; an empty one passes everything. */
@@ -77,9 +79,14 @@ export function filtered<Query extends Filterable>(query: Query, filter: TokenFi
   const { userName, clientId, provider, status, expiresBefore } = filter
   let narrowed = query
   if (userName !== null) narrowed = narrowed.where('userKey', '=', userKey(userName))
-  if (clientId !== null) narrowed = narrowed.where('clientId', '=', clientId)
+  if (clientId !== null) narrowed = narrowed.where('clientId', '=', clientId).where(isInClientIndex(clientId))
   if (provider !== null) narrowed = narrowed.where('provider', '=', provider)
   if (status !== null) narrowed = narrowed.where('status', '=', status)
+  if (status !== null && status !== 'active') narrowed = narrowed.where(IS_IN_STATUS_INDEX)
   if (expiresBefore !== null) narrowed = narrowed.where('expiresAt', '<', expiresBefore)
   return narrowed
 }
+
+/** Said once more in the words of the indexes: a plan that is made for any value goes along them by nothing else. */
+const isInClientIndex = (clientId: string) => sql<boolean>`left(client_id, 128) = left(${clientId}, 128)`
+const IS_IN_STATUS_INDEX = sql<boolean>`status <> 'active'`
