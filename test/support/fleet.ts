@@ -13,7 +13,7 @@ export interface FleetReplica {
 /** Halves the work of a start. */
 const COMPILE_CACHE = join(tmpdir(), 'token-vault-compile-cache')
 
-/** Replicas of one vault as processes: the same database, the same keys, a port each. */
+/** Replicas of one vault as processes: the same database, the same keys, a port and an audit log each. */
 export class Fleet {
   readonly replicas: FleetReplica[] = []
   readonly #settings: VaultSettings
@@ -27,7 +27,12 @@ export class Fleet {
     const fleet = new Fleet(settings)
     for (let count = 0; count < size; count += 1) {
       const port = String(await freePort())
-      const env = { ...settings.env, PORT: port, NODE_COMPILE_CACHE: COMPILE_CACHE }
+      const env = {
+        ...settings.env,
+        PORT: port,
+        TOKEN_VAULT_AUDIT_LOG: join(settings.folder, `audit-${port}.log`),
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
+      }
       const own = { ...settings, url: `http://127.0.0.1:${port}`, env }
       fleet.replicas.push({ settings: own, process: await startVaultProcess(own) })
     }
