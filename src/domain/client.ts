@@ -1,4 +1,4 @@
-/** A client id with one secret at one data centre of a provider is not to be used until then. */
+/** A client id with one secret at one provider is not to be used until then. */
 export interface ClientPause {
   reason: 'client_refused' | 'mass_failure'
   until: Date

@@ -8,14 +8,14 @@ import type { Token } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import type { Db } from './database.ts'
 
-/** A client id with one secret at one data centre of a provider, as far as the database may know it. */
+/** A client id with one secret at one provider, as far as the database may know it. */
 export interface Client {
   namespaceId: string
   digest: Buffer
 }
 
 export function clientOf(token: Token, keys: NamespaceKeys): Client {
-  const client = JSON.stringify([token.provider, token.apiDomain, token.clientId, secretOf(token)])
+  const client = JSON.stringify([token.provider, token.clientId, secretOf(token)])
   return { namespaceId: token.namespaceId, digest: keys.digest('client', new Secret(client)) }
 }
 

@@ -76,7 +76,7 @@ async function settleAlone(
     const [updated] = await update.returningAll().execute()
     if (updated === undefined) return settleLate(trx, claim, settlement, columns, keys)
     await keepRotated(trx, token, columns)
-    const paused = await settlePause(trx, claim.token, settlement, keys)
+    const paused = await settlePause(trx, token, settlement, keys)
     await recordEvents(trx, token, [event, ...paused])
     return updated
   })

@@ -44,8 +44,8 @@ export function record({ events }: Memory, { id }: TokenRef, recorded: Event[]):
 
 export const later = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 1000)
 
-export function clientKeyOf({ namespaceId, provider, apiDomain, clientId, clientSecret }: Token): string {
-  return JSON.stringify([namespaceId, provider, apiDomain, clientId, clientSecret?.reveal() ?? null])
+export function clientKeyOf({ namespaceId, provider, clientId, clientSecret }: Token): string {
+  return JSON.stringify([namespaceId, provider, clientId, clientSecret?.reveal() ?? null])
 }
 
 /** This very token: one that was saved later with the same id is another one. */

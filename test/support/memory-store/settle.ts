@@ -17,7 +17,7 @@ export function settle(memory: Memory, claim: Claim, settlement: Settlement): To
   const replaced = succeeded ? ring(row) : row.replacedAccess
   put(memory, { ...kept(row, settled), ...UNCLAIMED, replacedAccess: replaced })
   record(memory, token, [event])
-  settlePause(memory, claim.token, settlement)
+  settlePause(memory, token, settlement)
   return settled
 }
 
