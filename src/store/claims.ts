@@ -6,6 +6,7 @@ import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
+import { isPassing } from './storage-faults.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { isSameToken, keysFor, toToken } from './token-rows.ts'
@@ -145,7 +146,10 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
   const pauses = await pausesOf(
     db,
     loaded.map(({ client }) => client),
-  ).catch(() => [])
+  ).catch((error: unknown) => {
+    if (isPassing(error)) return []
+    throw error
+  })
   return loaded.map(({ row, token, client }) => ({
     token,
     fence: token.fence,
