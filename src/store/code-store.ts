@@ -76,7 +76,7 @@ async function claim(
   })
 }
 
-/** Compare-and-set on the fence. What was committed before, unheard, is not told twice, nor what somebody took over. */
+/** Compare-and-set on the fence. What was committed before, unheard, is not told twice. */
 async function fail(
   db: Db,
   { code: { namespaceId }, fence }: CodeClaim,
@@ -87,11 +87,10 @@ async function fail(
   await db.transaction().execute(async (trx) => {
     if (!(await holdNamespace(trx, namespaceId))) return
     const place = sql`namespace_id = ${namespaceId} and digest = ${digest} and fence = ${fence}`
-    const { numAffectedRows } = await sql`update exchanges set lease_until = now(), uncertain = ${uncertain},
-      failure = ${JSON.stringify({ code, detail, facts })}::jsonb where ${place} and failure is null`.execute(
-      trx,
-    )
-    if (numAffectedRows === 0n) return
+    const told = await sql`select from exchanges where ${place} and failure is not null`.execute(trx)
+    if (told.rows.length > 0) return
+    await sql`update exchanges set lease_until = now(), uncertain = ${uncertain},
+      failure = ${JSON.stringify({ code, detail, facts })}::jsonb where ${place}`.execute(trx)
     await recordEvents(trx, { namespaceId, id: null }, [event])
   })
 }
