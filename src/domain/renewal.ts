@@ -93,15 +93,10 @@ export function sendWithinSeconds(provider: Provider): number {
   return lease - provider.timeoutSeconds - LEASE_SLACK_SECONDS
 }
 
-/** What came of an earlier renewal is unknown, and the provider may have replaced the refresh token in it. */
-function isOutcomeLost({ lostAt }: Token, provider: Provider): boolean {
-  return lostAt !== null && provider.rotates === 'always'
-}
-
 /** Does a lost outcome explain a death? Not while the provider takes the replaced refresh token all the same. */
-export function isDeathExplained({ token, claimedAt }: Claim, provider: Provider): boolean {
-  if (token.lostAt === null || !isOutcomeLost(token, provider)) return false
-  return claimedAt.getTime() - token.lostAt.getTime() >= provider.reuseGraceSeconds * 1000
+export function isDeathExplained({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
+  if (lostAt === null || provider.rotates !== 'always') return false
+  return claimedAt.getTime() - lostAt.getTime() >= provider.reuseGraceSeconds * 1000
 }
 
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */
@@ -257,9 +252,9 @@ function placeOf(error: string): string {
 
 const SIGN_IN_AGAIN = 'let the user sign in again and save the new refresh token'
 
-function deathOf(said: string, token: Token, provider: Provider): string {
-  if (token.lostAt === null || !isOutcomeLost(token, provider)) return said
-  return `the outcome of the renewal of ${token.lostAt.toISOString()} was lost, and then ${said}`
+function deathOf(said: string, { lostAt }: Token, { rotates }: Provider): string {
+  if (lostAt === null || rotates !== 'always') return said
+  return `the outcome of the renewal of ${lostAt.toISOString()} was lost, and then ${said}`
 }
 
 function clientPaused({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
