@@ -40,7 +40,8 @@ async function lockFault(db: Db): Promise<StartupError> {
   const { rows } = await sql<{ pid: number; name: string }>`
     select pid, application_name as name from pg_locks join pg_stat_activity using (pid)
     where datname = current_database() and pid <> pg_backend_pid() and granted
-      and locktype = 'relation' and relation in (select oid from pg_class where relnamespace = current_schema()::regnamespace)
+      and locktype = 'relation' and relation in (select pg_class.oid from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace where nspname = current_schema())
     order by xact_start limit 1`.execute(db)
   const holder = rows.map(({ pid, name }) => `process ${pid} (${name})`)[0] ?? 'somebody'
   return new StartupError(

@@ -33,7 +33,7 @@ describe('a migration whose lock somebody holds', () => {
     pool = createDatabase({ urls, size: 1, name: 'test', patient: true, onLost: () => undefined })
     holder = new pg.Client({ connectionString: database.url, application_name: 'pg_dump' })
     await holder.connect()
-    await database.query(`delete from kysely_migration where name > '0007'`)
+    await database.query(`delete from kysely_migration where name > '0008'; drop index tokens_status`)
     await holder.query('begin; lock table tokens in share update exclusive mode')
   })
   afterEach(async () => {
@@ -53,7 +53,7 @@ describe('a migration whose lock somebody holds', () => {
     await expect.poll(isWaiting, { timeout: 10_000 }).toBe(true)
     await expect.poll(isWaiting, { timeout: 10_000 }).toBe(false)
     await holder.query('rollback')
-    expect(await migrated).toEqual([expect.stringMatching(/^0007_/)])
+    expect(await migrated).toEqual([expect.stringMatching(/^0008_/)])
   })
 
   test('says in the end who holds it, and to run it again', async () => {

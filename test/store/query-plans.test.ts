@@ -122,8 +122,8 @@ const EVERY: TokenFilter = {
 }
 const find = (criterion: Criterion) =>
   pathsOf(() => store.findBy(namespaceId, criterion, { provider: null, clientId: null }))
-const list = (after: string | null, filter = EVERY) =>
-  pathsOf(() => store.list(namespaceId, { after, limit: 100, filter }))
+const list = (after: string | null, filter = EVERY, secrets = false) =>
+  pathsOf(() => store.list(namespaceId, { after, limit: 100, filter, secrets }))
 const listEvents = (tokenId: string | null, before: string | null = null) =>
   pathsOf(() =>
     createEventStore(opened.db).list(namespaceId, { tokenId, withoutKeys: true, limit: 100, before }),
@@ -151,7 +151,11 @@ describe.each(Object.entries(STATISTICS))('among a million tokens, by statistics
   test('a page of a list begins where the last one ended', async () => {
     expect(await list(null)).toEqual(new Set(['tokens_pkey (namespace_id)']))
     expect(await list('x')).toEqual(new Set([ID]))
+    expect(await list('x', EVERY, true)).toEqual(new Set([ID]))
     expect(await list(null, { ...EVERY, userName: 'ann' })).toEqual(new Set([USER]))
+    expect(await list('0', { ...EVERY, status: 'failing' })).toEqual(
+      new Set(['tokens_status (namespace_id, status, id)']),
+    )
     expect(await listEvents(null)).toEqual(new Set(['events_pkey (namespace_id)']))
     expect(await listEvents(null, namespaceId)).toEqual(new Set(['events_pkey (namespace_id, id)']))
     expect(await listEvents('x')).toEqual(new Set(['events_token (namespace_id, token_id)']))
@@ -187,7 +191,7 @@ describe.each(Object.entries(STATISTICS))('among a million tokens, by statistics
     const outcome = renewed(`rotated-${saved}`, `rotated-${saved}`)
     expect(await pathsOf(() => replica.settle(rotated, outcome))).toEqual(new Set([ID]))
     expect(await pathsOf(() => store.countDeath(rotated))).toEqual(
-      new Set([NAMESPACE, 'tokens_client (namespace_id, left)']),
+      new Set([NAMESPACE, ID, 'tokens_client (namespace_id, left)']),
     )
   })
 
