@@ -6,7 +6,7 @@ const MEANINGS: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the host is unknown',
   EAI_AGAIN: 'the host is unknown',
-  '08P01': 'a pooler refuses a parameter of the URL',
+  '08P01': 'a pooler refuses the connection, or a parameter of the URL',
   '0A000': 'a pooler refuses a parameter of the URL',
   '28000': 'it does not let this user in',
   '28P01': 'it refuses the password',
@@ -29,6 +29,7 @@ export function reasonOf(error: unknown): string {
 
 /** What the operator is told of a right that Postgres refuses, or of its loss in the middle; any other error as it is. */
 export function explainDatabaseFault(error: unknown): unknown {
+  if (error instanceof StartupError) return error
   const cause = error instanceof VaultError ? error.cause : error
   if (cause instanceof Error && sqlState(cause) === NO_RIGHT) {
     return new StartupError(`DATABASE_URL: ${cause.message} (${NO_RIGHT}): ${remedyOf(cause.message)}`)

@@ -30,8 +30,11 @@ export async function listen(app: FastifyInstance, to: Address): Promise<string>
   try {
     await app.listen({ host, port })
   } catch (error) {
-    const remedy = REMEDIES[(error as NodeJS.ErrnoException).code ?? '']
-    throw remedy === undefined ? error : new StartupError(remedy(to))
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    const remedy =
+      REMEDIES[code] ?? (() => `HOST: ${host} cannot be listened on (${code}): choose another one`)
+    throw new StartupError(remedy(to))
   }
   const address = app.server.address()
   const bound = typeof address === 'object' && address !== null ? address.port : port

@@ -63,7 +63,7 @@ function isConnectionError(error: Error): boolean {
   if ('path' in error) return false
   const code = 'code' in error ? String(error.code) : ''
   return (
-    /^(E[A-Z_]+|CERT_|ERR_(SSL|TLS))/.test(code) ||
+    /^(E(?!RR_)[A-Z_]+|CERT_|ERR_(SSL|TLS))/.test(code) ||
     /connection (terminated|ended|has been discarded)|timeout (exceeded|expired)|not queryable|closed the connection|pool after calling end/i.test(
       error.message,
     ) ||

@@ -53,5 +53,5 @@ describe('a session has its settings', () => {
 
 test('a pooler that refuses the settings of the URL is understood', async () => {
   const refusal = await settingsOver(`${pooler.url}${ITS_OWN}`).catch(reasonOf)
-  expect(refusal).toBe('08P01: a pooler refuses a parameter of the URL')
+  expect(refusal).toBe('08P01: a pooler refuses the connection, or a parameter of the URL')
 })
