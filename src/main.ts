@@ -107,8 +107,14 @@ export async function serve(
 }
 
 /** The embedded Postgres is the service's own to migrate; any other one is only checked. */
-export async function prepareSchema({ db }: Database, { embeddedIn }: Backing): Promise<void> {
-  await (embeddedIn === null ? checkSchema(db) : migrate(db))
+export async function prepareSchema({ db }: Database, { urls, embeddedIn }: Backing): Promise<void> {
+  if (embeddedIn === null) {
+    await checkSchema(db)
+    return
+  }
+  const onLost = () => undefined
+  const patient = createDatabase({ urls, size: 1, name: 'token-vault migrate', patient: true, onLost })
+  await migrate(patient.db).finally(() => patient.close())
 }
 
 /** Connections to the backing's Postgres; those that break while idle are logged. */
