@@ -173,7 +173,9 @@ export type Token = Static<typeof Token>
 
 export const TokenPage = Type.Object({
   tokens: Type.Array(Token),
-  next_cursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+  next_cursor: Type.Optional(
+    Type.String({ description: 'Absent on the last page; a page before it may hold fewer than `limit`.' }),
+  ),
 })
 
 export const Deleted = Type.Object({ deleted: Type.Integer() })

@@ -1348,7 +1348,7 @@ export interface operations {
                              */
                             last_used_at?: string;
                         }[];
-                        /** @description Absent on the last page. */
+                        /** @description Absent on the last page; a page before it may hold fewer than `limit`. */
                         next_cursor?: string;
                     };
                 };
