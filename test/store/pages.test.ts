@@ -1,27 +1,19 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Token } from '../../src/domain/token.ts'
-import type { PostgresStorage, Replica } from '../support/token-storage.ts'
+import { useStorage } from '../support/memory-storage.ts'
 import { openStorage } from '../support/token-storage.ts'
 
-let storage: PostgresStorage
-let replica: Replica
-
-beforeAll(async () => {
-  storage = await openStorage()
-  replica = await storage.replica()
-})
-beforeEach(() => storage.clear())
-afterAll(() => storage.close())
+const the = useStorage(openStorage)
 
 const EVERY = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
 const SECRETS = ['clientSecret', 'refreshToken', 'grantToken', 'accessToken'] as const
 
 const list = (secrets: boolean, after: string | null = null) =>
-  replica.store.list(storage.namespaceId, { filter: EVERY, limit: 100, after, secrets })
+  the.replica.store.list(the.storage.namespaceId, { filter: EVERY, limit: 100, after, secrets })
 
 test('a page without secrets brings none of them, and knows of each whether the token has it', async () => {
   for (const [id, secret] of Object.entries(SECRETS))
-    await replica.save({ id, accessToken: id, [secret]: 's' })
+    await the.replica.save({ id, accessToken: id, [secret]: 's' })
   const [{ tokens: bare }, { tokens: full }] = [await list(false), await list(true)]
   expect(bare).toEqual(full)
   const held = (token: Token) => SECRETS.map((name) => token[name]).filter((secret) => secret !== null)
@@ -33,7 +25,7 @@ test('a page whose secrets would be too many bytes ends early, and the next one 
   const secret = 's'.repeat(16_384)
   const secrets = Object.fromEntries(SECRETS.map((name) => [name, secret]))
   for (let saved = 0; saved < 80; saved += 1)
-    await replica.save({ ...secrets, refreshToken: `${saved} ${secret}`, clientId: `client ${saved}` })
+    await the.replica.save({ ...secrets, refreshToken: `${saved} ${secret}`, clientId: `client ${saved}` })
   const whole = await list(false)
   expect([whole.tokens.length, whole.next]).toEqual([80, null])
   const first = await list(true)
