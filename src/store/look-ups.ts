@@ -8,11 +8,10 @@ import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
 import { userKey } from './token-rows.ts'
 
-/** A row of the answer; `nth` is the number of the look-up, from 1. */
-interface FoundRow {
-  token: StoredJson
+/** What a statement answers: all that it found, each with the number of its look-up, from 1. Null for nothing. */
+interface Answer {
+  found: [nth: number, token: StoredJson][] | null
   now: Date
-  nth: number
 }
 
 /** At most 100 rows, and the database's clock at that moment; nobody asks for the time of none. */
@@ -78,18 +77,14 @@ function batchOf(db: Db, by: Criterion['by']) {
         items.map(({ provider }) => provider),
         items.map(({ clientId }) => clientId),
       ]
-      const answer =
+      const [answer] =
         items.length === 1
-          ? await runPrepared<FoundRow>(db, statements.one, columns.flat())
-          : await runPrepared<FoundRow>(db, statements.many, columns)
-      const found: FoundRows[] = items.map(() => ({ rows: [], now: new Date(0) }))
-      for (const { token, now, nth } of answer) {
-        const one = found[nth - 1]
-        if (one === undefined) continue
-        one.now = now
-        one.rows.push(readStored(token))
-      }
-      return found
+          ? await runPrepared<Answer>(db, statements.one, columns.flat())
+          : await runPrepared<Answer>(db, statements.many, columns)
+      const { found, now } = answer ?? { found: null, now: new Date(0) }
+      const results: FoundRows[] = items.map(() => ({ rows: [], now }))
+      for (const [nth, token] of found ?? []) results[nth - 1]?.rows.push(readStored(token))
+      return results
     },
   })
 }
@@ -97,7 +92,10 @@ function batchOf(db: Db, by: Criterion['by']) {
 /** For a single look-up Postgres need not make a list of it first. */
 function statementsOf(by: Criterion['by']): { one: string; many: string } {
   const { type, matches } = CONDITIONS[by]
-  const textOf = (name: string, asked: string) => `/* ${name} */ select found.token, now() as now, nth::int
+  const textOf = (
+    name: string,
+    asked: string,
+  ) => `/* ${name} */ select json_agg(json_build_array(nth, found.token)) as found, now() as now
     from ${asked} as asked (of_namespace, value, of_provider, of_client, nth)
     cross join lateral (select ${STORED_TOKEN} as token from tokens where namespace_id = of_namespace and ${matches}
       and (of_provider is null or provider = of_provider) and (of_client is null or client_id = of_client)

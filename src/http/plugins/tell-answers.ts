@@ -4,7 +4,8 @@ import type { RequestObserver } from '../../domain/observer.ts'
 type Answer = Parameters<RequestObserver['answered']>[0] & { line: Readonly<Record<string, unknown>> }
 
 /**
- * One line an answer, of fields that are allowed by name: never a header, a query or a body. Answers of one turn of the
+ * One line an answer, of fields that are allowed by name: never a header, a query or a body. Those that went well are
+ * told to who looks for them, at `debug`: the audit log has who saw and who changed what. Answers of one turn of the
  * event loop are told together, behind all of them: told one by one, each between two requests, they took an eighth of
  * what an access token takes.
  */
@@ -13,7 +14,7 @@ export function tellAnswers(app: FastifyInstance, observer: RequestObserver): vo
   const tell = () => {
     const answers = untold
     untold = []
-    for (const { line, route } of answers) app.log[isProbe(route) ? 'debug' : 'info'](line, 'answered')
+    for (const { line, code } of answers) app.log[code === 'ok' ? 'debug' : 'info'](line, 'answered')
     for (const answer of answers) observer.answered(answer)
   }
   app.addHook('onResponse', (request, reply, done) => {
@@ -31,9 +32,4 @@ export function tellAnswers(app: FastifyInstance, observer: RequestObserver): vo
     untold.push({ line, method: request.is404 ? null : method, route, code, ms })
     done()
   })
-}
-
-/** Asked every few seconds by machines: worth a line only to those who look for it. */
-function isProbe(route: string | null): boolean {
-  return route === '/healthz' || route === '/readyz' || route === '/metrics'
 }
