@@ -15,6 +15,8 @@ const MOST_MARGIN = 1 / 5
 const JITTER = 1 / 10
 /** Two renewals of a living token are at least this part of its life apart, however large the interval. */
 const MOST_FLOOR = 1 / 5
+/** Of an access token of which nobody says how long it lives. */
+export const USUAL_LIFETIME_SECONDS = 3_600
 
 const secondsBetween = (from: Date, to: Date) => (to.getTime() - from.getTime()) / 1000
 const after = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 1000)
@@ -45,7 +47,8 @@ export function lifetimeAt(now: Date, expiresAt: Date | null, provider: Provider
 
 /**
  * When the refresher is to renew this token: before it expires by the margin, spread by jitter, and not before
- * the provider's limit allows. Null where there is nothing to keep fresh or nothing to renew it with.
+ * the provider's limit allows. Null where there is nothing to keep fresh or nothing to renew it with. A provider that is
+ * not known yet may be by then.
  */
 export function refreshDueAt(
   token: Token,
@@ -53,13 +56,13 @@ export function refreshDueAt(
   now: Date,
   policy: SchedulePolicy,
 ): Date | null {
-  if (provider === null || !hasRefreshGrant(token) || token.status === 'reauth_required') return null
+  if (!hasRefreshGrant(token) || token.status === 'reauth_required') return null
   if (token.accessToken === null) return null
-  const lifetime = token.lifetimeSeconds ?? provider.defaultLifetimeSeconds
+  const lifetime = token.lifetimeSeconds ?? provider?.defaultLifetimeSeconds ?? USUAL_LIFETIME_SECONDS
   const expiry = token.expiresAt ?? after(now, lifetime)
   const margin = Math.min(policy.marginSeconds, lifetime * MOST_MARGIN)
   const due = after(expiry, -margin - policy.random() * JITTER * lifetime)
-  const allowed = nextSlot(token.renewals, provider, now)
+  const allowed = provider === null ? now : nextSlot(token.renewals, provider, now)
   return due > allowed ? due : allowed
 }
 

@@ -68,7 +68,7 @@ function viewOf(
     expires_in: secondsUntil(token.expiresAt, now),
     status: token.status,
     refreshable,
-    refresh_due_at: token.refreshDueAt?.toISOString(),
+    refresh_due_at: refreshable ? token.refreshDueAt?.toISOString() : undefined,
     last_error: errorView(token.lastError),
     version: token.version,
     created_at: token.createdAt.toISOString(),

@@ -4,6 +4,7 @@ import { hasLife, isLive, nextSlot, refreshDueAt } from '../../src/domain/life.t
 import { emptyToken, mergeNew, mergeSave } from '../../src/domain/merge.ts'
 import { VaultError } from '../../src/domain/errors.ts'
 import { bringsToken, matchSave } from '../../src/domain/save.ts'
+import type { Provider } from '../../src/domain/provider.ts'
 import type { SaveRequest } from '../../src/domain/save.ts'
 import type { Token } from '../../src/domain/token.ts'
 import { userKeyOf } from '../../src/domain/token.ts'
@@ -166,12 +167,23 @@ test("a renewal never falls due before the provider's limit allows it", () => {
   )
 })
 
-test('nothing falls due that has no refresh token, no client, no known provider or no consent', () => {
+test('nothing falls due that has no refresh token, no client or no consent', () => {
   const token = renewable(1000)
   const hopeless = [{ refreshToken: null }, { clientId: null }, { status: 'reauth_required' as const }]
   for (const lack of hopeless)
     expect(refreshDueAt({ ...token, ...lack }, ZOHO, NOON, context.policy)).toBeNull()
-  expect(refreshDueAt(token, null, NOON, context.policy)).toBeNull()
+})
+
+test('a token of a provider that is not known yet falls due as one of any other, whatever it has to live', () => {
+  fc.assert(
+    fc.property(fc.option(lives), chance, (life, random) => {
+      const token =
+        life === null ? { ...renewable(0), lifetimeSeconds: null, expiresAt: null } : renewable(life)
+      const dueOf = (provider: Provider | null) =>
+        refreshDueAt(token, provider, NOON, { marginSeconds: 600, random: () => random })
+      expect(dueOf(null)).toEqual(dueOf({ ...ZOHO, defaultLifetimeSeconds: 3600 }))
+    }),
+  )
 })
 
 test('a token has the life asked for, or four fifths of its own, exactly when that much is left', () => {
