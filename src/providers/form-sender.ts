@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { EndpointObserver } from '../domain/observer.ts'
 import type { Secret } from '../domain/secret.ts'
@@ -14,7 +14,7 @@ import type { Reply } from './read-answer.ts'
 import { readAnswer } from './read-answer.ts'
 
 // An import of it would read all that it exports, and so load Node's fetch, which nobody uses here: 12 MB.
-const { request: httpRequest } = process.getBuiltinModule('node:http')
+const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('node:http')
 
 /** A form to post to an endpoint of a provider. */
 export interface FormPost {
@@ -42,6 +42,8 @@ interface FormSenderOptions {
 
 /** The way out, the same for every form. */
 interface Network {
+  /** Keep no connection: a stale one would show only after the form was sent. That of HTTPS keeps TLS sessions. */
+  agents: { http: Agent; https: HttpsAgent }
   ca: string | undefined
   resolve: Resolve
   reasonOf: (error: unknown) => string
@@ -57,7 +59,8 @@ export function createFormSender(options: FormSenderOptions = {}): SendForm {
     if (error instanceof AddressNotAllowedError) observer?.addressRefused(error)
     return errorCodeOf(error)
   }
-  const network: Network = { ca, resolve: oneAtATime(look), reasonOf }
+  const agents = { http: new HttpAgent(), https: new HttpsAgent() }
+  const network: Network = { agents, ca, resolve: oneAtATime(look), reasonOf }
   return (post) =>
     new Promise((resolve) => {
       if (timeLeftMs(post) <= 0) {
@@ -121,11 +124,10 @@ const MOST_CONNECT_MS = 10_000
 const timeLeftMs = ({ sendBeforeMs }: FormPost) => sendBeforeMs - performance.now()
 
 /** Connects where it may. Nothing is written, headers included, until the request is ended. */
-function open(post: FormPost, { ca, resolve }: Network): ClientRequest {
+function open(post: FormPost, { agents, ca, resolve }: Network): ClientRequest {
   const url = new URL(post.url)
   const common: RequestOptions = {
     method: 'POST',
-    agent: false,
     lookup: lookupFor(url, post.privateNetwork, resolve),
     headers: {
       accept: 'application/json',
@@ -134,9 +136,14 @@ function open(post: FormPost, { ca, resolve }: Network): ClientRequest {
       'user-agent': 'token-vault',
     },
   }
-  if (url.protocol === 'http:') return httpRequest(url, common)
-  // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED could turn it off.
-  return httpsRequest(url, { ...common, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) })
+  if (url.protocol === 'http:') return httpRequest(url, { ...common, agent: agents.http })
+  return httpsRequest(url, {
+    ...common,
+    agent: agents.https,
+    // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED could turn it off.
+    rejectUnauthorized: true,
+    ...(ca === undefined ? {} : { ca }),
+  })
 }
 
 /** @throws AddressNotAllowedError for an address in place of a host: a socket looks up hosts only. */

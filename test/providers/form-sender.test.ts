@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { createServer as createTlsServer } from 'node:https'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Worker } from 'node:worker_threads'
@@ -7,8 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/domain/secret.ts'
 import type { FormPost } from '../../src/providers/form-sender.ts'
 import { createFormSender } from '../../src/providers/form-sender.ts'
-import { httpAnswer, listen, startAnswering, startServer } from './local-server.ts'
-import { selfSigned } from './self-signed.ts'
+import { httpAnswer, startAnswering, startServer } from './local-server.ts'
 
 const REFRESH_TOKEN = '1000.refresh&token=?'
 
@@ -221,39 +219,6 @@ describe('the gate', () => {
     ['no URL', 'nowhere', 'ERR_INVALID_URL'],
   ])('reports as not sent what never got through: %s', async (_, url, error: unknown) => {
     expect(await send(postTo(url))).toEqual({ kind: 'failed', error, sent: false })
-  })
-})
-
-describe('over TLS', () => {
-  const { key, cert } = selfSigned()
-
-  async function startTls() {
-    let requests = 0
-    const server = createTlsServer({ key, cert }, (request, response) => {
-      requests += 1
-      request.resume().on('end', () => response.end('{"a":1}'))
-    })
-    const port = await listen(server)
-    return { url: `https://127.0.0.1:${port}/token`, requests: () => requests }
-  }
-
-  test('the answer comes from a server that is trusted', async () => {
-    const { url } = await startTls()
-    expect(await createFormSender({ ca: cert })(postTo(url))).toMatchObject({
-      kind: 'answered',
-      body: '{"a":1}',
-    })
-  })
-
-  test('a server that nobody vouches for gets nothing, even where the environment says not to look', async () => {
-    const { url, requests } = await startTls()
-    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
-    onTestFinished(() => {
-      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
-    })
-    const reply = await send(postTo(url))
-    expect(reply).toEqual({ kind: 'failed', error: 'DEPTH_ZERO_SELF_SIGNED_CERT', sent: false })
-    expect(requests()).toBe(0)
   })
 })
 
