@@ -73,7 +73,10 @@ export interface DueOptions extends Pick<ClaimOptions, 'takeOver'> {
  * `storage_unavailable` while the storage cannot be reached. Changes and their events are kept in one transaction.
  */
 export interface TokenStore {
-  /** All tokens that answer to one criterion, narrowed, oldest id first; at most 100. */
+  /**
+   * All tokens that answer to one criterion, narrowed, oldest id first; at most 100. Only of a single one the secrets can
+   * be revealed.
+   */
   findBy(namespaceId: string, criterion: Criterion, narrowing: Narrowing): Promise<Found>
   get(ref: TokenRef): Promise<Reading | null>
   /** In the order of ids, so that a token which is there throughout is listed exactly once. */

@@ -6,7 +6,7 @@ import { runPrepared } from './database.ts'
 import { isPassing } from './storage-faults.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
-import { userKey } from './token-rows.ts'
+import { METADATA, userKey } from './token-rows.ts'
 
 /** What a statement answers: all that it found, each with the number of its look-up, from 1. Null for nothing. */
 interface Answer {
@@ -14,7 +14,7 @@ interface Answer {
   now: Date
 }
 
-/** At most 100 rows, and the database's clock at that moment; nobody asks for the time of none. */
+/** At most 100 rows, and the database's clock at that moment. */
 interface FoundRows {
   rows: StoredToken[]
   now: Date
@@ -27,6 +27,8 @@ interface Asked extends Narrowing {
   value: string | Buffer
 }
 
+/** A second one says that there are several: then nobody is shown their secrets, of which each may have 64 KB. */
+const MOST_FOUND = 2
 const MOST_MATCHES = 100
 /** A hundred look-ups take a few milliseconds. */
 const PATIENCE_MS = 100
@@ -50,14 +52,15 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
 
 /**
  * Look-ups of one turn of the event loop make one statement, whosever they are. The limit of each keeps it a look-up of
- * its own in the plan: an index is searched once for each, however many they are.
+ * its own in the plan: an index is searched once for each, however many they are. Where several tokens match, they come
+ * without their secrets.
  */
 export function createLookUp(db: Db): LookUp {
-  const batches = Object.fromEntries(
-    Object.keys(CONDITIONS).map((by) => [by, batchOf(db, by as Criterion['by'])]),
+  const lookUps = Object.fromEntries(
+    Object.keys(CONDITIONS).map((by) => [by, lookUpBy(db, by as Criterion['by'])]),
   ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRows>>
   return (keys, criterion, { provider, clientId }) =>
-    batches[criterion.by]({
+    lookUps[criterion.by]({
       namespaceId: keys.namespaceId,
       value: valueOf(keys, criterion),
       provider,
@@ -65,47 +68,57 @@ export function createLookUp(db: Db): LookUp {
     })
 }
 
-function batchOf(db: Db, by: Criterion['by']) {
+function lookUpBy(db: Db, by: Criterion['by']) {
   const statements = statementsOf(by)
-  return createBatch<Asked, FoundRows>({
+  const run = async (text: string, items: readonly Asked[], values: unknown[]): Promise<FoundRows[]> => {
+    const [answer] = await runPrepared<Answer>(db, text, values)
+    const { found, now } = answer ?? { found: null, now: new Date(0) }
+    const results: FoundRows[] = items.map(() => ({ rows: [], now }))
+    for (const [nth, token] of found ?? []) results[nth - 1]?.rows.push(readStored(token))
+    return results
+  }
+  const inBatch = createBatch<Asked, FoundRows>({
     isCommon: isPassing,
     patienceMs: PATIENCE_MS,
-    async run(items) {
-      const columns = [
-        items.map(({ namespaceId }) => namespaceId),
-        items.map(({ value }) => value),
-        items.map(({ provider }) => provider),
-        items.map(({ clientId }) => clientId),
-      ]
-      const [answer] =
-        items.length === 1
-          ? await runPrepared<Answer>(db, statements.one, columns.flat())
-          : await runPrepared<Answer>(db, statements.many, columns)
-      const { found, now } = answer ?? { found: null, now: new Date(0) }
-      const results: FoundRows[] = items.map(() => ({ rows: [], now }))
-      for (const [nth, token] of found ?? []) results[nth - 1]?.rows.push(readStored(token))
-      return results
-    },
+    run: (items) =>
+      items.length === 1
+        ? run(statements.one, items, columnsOf(items).flat())
+        : run(statements.many, items, columnsOf(items)),
   })
+  const areSeveral = ({ rows }: FoundRows) => rows.length >= MOST_FOUND
+  return async function lookUp(asked: Asked): Promise<FoundRows> {
+    const found = await inBatch(asked)
+    if (!areSeveral(found)) return found
+    const [matches] = await run(statements.matches, [asked], columnsOf([asked]).flat())
+    // Where all but one were deleted in between, its secrets are wanted.
+    return matches !== undefined && areSeveral(matches) ? matches : lookUp(asked)
+  }
+}
+
+function columnsOf(items: readonly Asked[]): unknown[][] {
+  return [
+    items.map(({ namespaceId }) => namespaceId),
+    items.map(({ value }) => value),
+    items.map(({ provider }) => provider),
+    items.map(({ clientId }) => clientId),
+  ]
 }
 
 /** For a single look-up Postgres need not make a list of it first. */
-function statementsOf(by: Criterion['by']): { one: string; many: string } {
+function statementsOf(by: Criterion['by']): Record<'one' | 'many' | 'matches', string> {
   const { type, matches } = CONDITIONS[by]
-  const textOf = (
-    name: string,
-    asked: string,
-  ) => `/* ${name} */ select json_agg(json_build_array(nth, found.token)) as found, now() as now
+  const one = `(select $1::uuid, $2::${type}, $3::text, $4::text, 1)`
+  const many = `unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[]) with ordinality`
+  const textOf = (name: string, asked: string, selected: string, most: number) =>
+    `/* ${name} */ select json_agg(json_build_array(nth, found.token)) as found, now() as now
     from ${asked} as asked (of_namespace, value, of_provider, of_client, nth)
-    cross join lateral (select ${STORED_TOKEN} as token from tokens where namespace_id = of_namespace and ${matches}
+    cross join lateral (select ${selected} as token from tokens where namespace_id = of_namespace and ${matches}
       and (of_provider is null or provider = of_provider) and (of_client is null or client_id = of_client)
-      limit ${MOST_MATCHES}) as found`
+      limit ${most}) as found`
   return {
-    one: textOf(`find_by_${by}`, `(select $1::uuid, $2::${type}, $3::text, $4::text, 1)`),
-    many: textOf(
-      `find_many_by_${by}`,
-      `unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[]) with ordinality`,
-    ),
+    one: textOf(`find_by_${by}`, one, STORED_TOKEN, MOST_FOUND),
+    many: textOf(`find_many_by_${by}`, many, STORED_TOKEN, MOST_FOUND),
+    matches: textOf(`matches_by_${by}`, one, METADATA, MOST_MATCHES),
   }
 }
 

@@ -8,8 +8,8 @@ import type { Db } from './database.ts'
 import type { LookUp } from './look-ups.ts'
 import type { Schema } from './schema.ts'
 import type { StoredJson } from './stored-token.ts'
-import { COLUMN_NAMES, readStored, STORED_TOKEN, storedToken } from './stored-token.ts'
-import { keysFor, SEALED_COLUMNS, toToken, userKey } from './token-rows.ts'
+import { COLUMN_NAMES, readStored, STORED_TOKEN } from './stored-token.ts'
+import { keysFor, METADATA, SEALED_COLUMNS, toToken, userKey } from './token-rows.ts'
 
 /** By what the criterion names; of a crowd of matches some. */
 export async function findBy(
@@ -36,7 +36,6 @@ export async function getToken(
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 
-const METADATA = storedToken(SEALED_COLUMNS)
 /** The sealed values of a thousand tokens may be 100 MB. */
 const MOST_SEALED_BYTES = 4 * 1024 * 1024
 const SEALED_BYTES = SEALED_COLUMNS.map((name) => `coalesce(octet_length(${COLUMN_NAMES[name]}), 0)`)

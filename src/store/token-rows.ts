@@ -7,7 +7,7 @@ import type { LastError, Token } from '../domain/token.ts'
 import { userKeyOf } from '../domain/token.ts'
 import type { Schema } from './schema.ts'
 import type { StoredToken } from './stored-token.ts'
-import { COLUMN_NAMES } from './stored-token.ts'
+import { COLUMN_NAMES, storedToken } from './stored-token.ts'
 
 export type Columns = Partial<Insertable<Schema['tokens']>>
 export type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
@@ -19,6 +19,8 @@ const SEALED: Record<SealedColumn, string> = {
   accessToken: 'access_token',
 }
 export const SEALED_COLUMNS = Object.keys(SEALED) as SealedColumn[]
+/** A stored token whose secrets cannot be opened, but of each one sees whether it is there. */
+export const METADATA = storedToken(SEALED_COLUMNS)
 
 const DIGESTS = {
   refreshToken: { column: 'refreshDigest', kind: 'refresh_token' },
@@ -28,10 +30,12 @@ const DIGESTS = {
 
 /** The keys of a namespace, fresh enough to open these rows. */
 export function keysFor(keyring: Keyring, namespaceId: string, rows: StoredToken[]): Promise<NamespaceKeys> {
-  const sealed = rows.flatMap((row) =>
-    SEALED_COLUMNS.map((column) => row[column]).filter((value) => value !== null),
+  const sealed = rows.flatMap((row) => SEALED_COLUMNS.flatMap((column) => row[column] ?? []))
+  // What was left out has no bytes, and no key.
+  return keyring.keysOf(
+    namespaceId,
+    sealed.filter(({ length }) => length > 0),
   )
-  return keyring.keysOf(namespaceId, sealed)
 }
 
 /**

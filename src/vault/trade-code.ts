@@ -42,13 +42,15 @@ export async function findTraded(
   { caller, order }: ExchangeTask,
 ): Promise<Exchanged | null> {
   const criterion = { by: 'grant_token', token: order.grantToken } as const
-  const { tokens, now } = await store.findBy(caller.namespaceId, criterion, order)
-  const traded = tokens.filter(isTraded)
+  const found = await store.findBy(caller.namespaceId, criterion, order)
+  const traded = found.tokens.filter(isTraded)
   const [token] = traded
   if (token === undefined) return null
   if (traded.length > 1) throw ambiguousMatch(traded.map(({ id }) => id))
   checkUser(token, order)
-  return { token, now, created: false }
+  // Of several that hold the code, the secrets were left out.
+  const reading = found.tokens.length === 1 ? { token, now: found.now } : await store.get(token)
+  return reading && { ...reading, created: false }
 }
 
 /** @throws VaultError `conflict` where the token is of another user than the one named */

@@ -76,6 +76,18 @@ describe('an authorization code', () => {
     expect([status, body.id, body.user_name]).toEqual([201, saved.body.id, 'ann'])
   })
 
+  test('that several tokens hold, of which one was traded for it, is answered with that one', async () => {
+    const order = orderOf({ user_name: 'Ann' })
+    const { body: traded } = await exchange(order)
+    const { client_id, grant_token } = order
+    const bob = { id: 'a-bob', user_name: 'Bob', provider: 'zoho', client_id }
+    await world.vault.save({ ...bob, grant_token: 'another' })
+    expect((await world.vault.save({ ...bob, grant_token })).status).toBe(200)
+    const again = await exchange(order)
+    expect([again.status, again.body.id]).toEqual([200, traded.id])
+    expect(again.body.access_token).toBe(traded.access_token)
+  })
+
   test("that was traded for another user's token is a conflict, without a request", async () => {
     const order = orderOf({ user_name: 'ann' })
     const { body } = await exchange(order)
