@@ -40,9 +40,11 @@ export async function renewToken(
   startedMs: number,
 ): Promise<Renewal | null> {
   const { store, policy, clock, observer } = parts
+  const receivedMs = clock.monotonicMs()
   const sent = await send(parts, claim, provider, startedMs)
   const elapsedMs = clock.monotonicMs() - startedMs
-  const now = () => new Date(claim.claimedAt.getTime() + clock.monotonicMs() - startedMs)
+  // The claim itself may have taken seconds: it was made no later than it was heard of.
+  const now = () => new Date(claim.claimedAt.getTime() + clock.monotonicMs() - receivedMs)
   const stored = <Result>(work: () => Promise<Result>) =>
     untilStored(clock, policy.random, work, (error) => {
       observer.renewalNotStored(claim.token, error)
