@@ -1,6 +1,8 @@
 import { isTraded } from '../domain/exchange.ts'
+import { refreshDueAt } from '../domain/life.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
+import type { Token } from '../domain/token.ts'
 import type { SaveOrder, SaveParts } from './plan-save.ts'
 import { planSave } from './plan-save.ts'
 
@@ -15,7 +17,8 @@ export function planExchange(parts: SaveParts, { caller, save }: Omit<SaveOrder,
     const peer = candidates.find((candidate) => wasTraded(candidate, save))?.token
     if (peer === undefined) {
       const planned = plan(candidates, now)
-      return { ...planned, events: [...planned.events, { type: 'exchange.succeeded', actor }] }
+      const token = vouchedFor(planned.token, save, parts, now)
+      return { ...planned, token, events: [...planned.events, { type: 'exchange.succeeded', actor }] }
     }
     // Where it is this very answer, an earlier try has committed it, unheard.
     const isOurs = save.accessToken?.equals(peer.accessToken) === true
@@ -26,4 +29,11 @@ export function planExchange(parts: SaveParts, { caller, save }: Omit<SaveOrder,
 
 function wasTraded({ token, shares }: Candidate, { provider, clientId }: SaveRequest): boolean {
   return shares.grant_token && token.provider === provider && token.clientId === clientId && isTraded(token)
+}
+
+/** The provider has just given this refresh token, also where it is the one that it has refused before. */
+function vouchedFor(token: Token, save: SaveRequest, { providers, policy }: SaveParts, now: Date): Token {
+  if (token.status === 'active' || !save.refreshToken?.equals(token.refreshToken)) return token
+  const sound = { ...token, status: 'active', lastError: null, retryAt: null, lostAt: null } as const
+  return { ...sound, refreshDueAt: refreshDueAt(sound, providers.find(token.provider), now, policy) }
 }

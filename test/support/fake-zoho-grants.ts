@@ -31,6 +31,8 @@ interface Code {
   /** What the exchange must bring, as the request for the code said. */
   redirectUrl: string | null
   verifier: string | null
+  /** The refresh token that its user has already, and gets once more; null for a new one. */
+  regranted: string | null
 }
 
 interface Family {
@@ -62,7 +64,15 @@ export class ZohoGrants {
     bound: Partial<Pick<Code, 'redirectUrl' | 'verifier'>> = {},
   ): string {
     const code = token('1000')
-    this.#codes.set(code, { clientId, user, tradedFor: null, redirectUrl: null, verifier: null, ...bound })
+    this.#codes.set(code, {
+      clientId,
+      user,
+      tradedFor: null,
+      redirectUrl: null,
+      verifier: null,
+      regranted: null,
+      ...bound,
+    })
     return code
   }
 
@@ -75,6 +85,12 @@ export class ZohoGrants {
     const refreshToken = token('1000')
     this.#families.set(refreshToken, { clientId, user, current: refreshToken, refreshedAtMs: [] })
     return refreshToken
+  }
+
+  /** Trades this code for a refresh token that was given before, as other providers do. */
+  regrant(code: string, refreshToken: string): void {
+    const known = this.#codes.get(code)
+    if (known !== undefined) known.regranted = refreshToken
   }
 
   /** False for a refresh token that Zoho has never seen. */
@@ -104,7 +120,7 @@ export class ZohoGrants {
       this.revoke(known.tradedFor)
       return { error: 'invalid_code' }
     }
-    known.tradedFor = this.createRefreshToken(clientId, known.user)
+    known.tradedFor = known.regranted ?? this.createRefreshToken(clientId, known.user)
     return { ...this.issue(known.user), refreshToken: known.tradedFor }
   }
 

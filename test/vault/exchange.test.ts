@@ -69,6 +69,19 @@ describe('an authorization code', () => {
     expect(await world.vault.find({ refresh_token: 'a dead one' })).toMatchObject({ body: { id } })
   })
 
+  test('for which the provider gives the same refresh token again brings that to life', async () => {
+    const { id, refresh_token } = await world.save(0, { user_name: 'ann' })
+    world.zoho.make('invalid_code', 'refresh', 1)
+    expect((await world.refresh(id)).body.code).toBe('reauth_required')
+    const order = orderOf({ user_name: 'ann' })
+    world.zoho.grants.regrant(order.grant_token, refresh_token ?? '')
+    const { status, body } = await exchange(order)
+    expect([status, body.id, body.refresh_token]).toEqual([201, id, refresh_token])
+    expect(body).toMatchObject({ status: 'active', refreshable: true })
+    expect(body).toHaveProperty('refresh_due_at')
+    expect(body).not.toHaveProperty('last_error')
+  })
+
   test('that a save brought before is traded for the token that has it', async () => {
     const order = orderOf()
     const saved = await world.vault.save({ client_id: order.client_id, grant_token: order.grant_token })
