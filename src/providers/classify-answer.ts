@@ -65,7 +65,8 @@ export function fieldsOf(body: string): Fields | null {
     const value: unknown = JSON.parse(body)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
   } catch {
-    const form = /^[\w.-]+=[^\s<>{}]*$/.test(body) ? Object.fromEntries(new URLSearchParams(body)) : {}
+    const text = body.trim()
+    const form = /^[\w.-]+=[^\s<>{}]*$/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : {}
     return 'access_token' in form || 'error' in form ? form : null
   }
 }
@@ -115,7 +116,8 @@ function isPlainText(value: unknown, longest: number): value is string {
 /** Where Zoho says `expires_in_sec` besides, its `expires_in` is in milliseconds. */
 function lifeOf(fields: Fields): number | null {
   const inSeconds = fields['expires_in_sec']
-  if (inSeconds === undefined) return lifeSeconds(fields['expires_in'], 1)
+  if (inSeconds === undefined || inSeconds === null || inSeconds === '')
+    return lifeSeconds(fields['expires_in'], 1)
   return lifeSeconds(inSeconds, 1) ?? lifeSeconds(fields['expires_in'], 1000)
 }
 

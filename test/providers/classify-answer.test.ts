@@ -29,6 +29,7 @@ const BARE = {
   scope: null,
   apiDomain: null,
 }
+const LIFE_OF_60 = { expiresInSeconds: 60 }
 
 describe('a success', () => {
   test.each([
@@ -52,6 +53,7 @@ describe('a success', () => {
       { access_token: 'a', expires_in: 3_600_000, expires_in_sec: 'soon' },
       { expiresInSeconds: 3600 },
     ],
+    ['with one life that is none', { access_token: 'a', expires_in: 60, expires_in_sec: null }, LIFE_OF_60],
     ['without an expiry', { access_token: 'a' }, {}],
     [
       'with its life in seconds as text',
@@ -60,7 +62,7 @@ describe('a success', () => {
     ],
     ['with an expiry as text', { access_token: 'a', expires_in: '3600' }, { expiresInSeconds: 3600 }],
     ['with a fraction of a second', { access_token: 'a', expires_in: 3599.9 }, { expiresInSeconds: 3599 }],
-    ['without a token type', { access_token: 'a', expires_in: 60 }, { expiresInSeconds: 60 }],
+    ['without a token type', { access_token: 'a', expires_in: 60 }, LIFE_OF_60],
     [
       'with empty fields',
       { access_token: 'a', refresh_token: '', scope: '', error: '', token_type: null },
@@ -80,7 +82,7 @@ describe('a success', () => {
     ],
     [
       'of GitHub in form encoding',
-      'access_token=a&expires_in=28800&refresh_token=r%2B&refresh_token_expires_in=15897600&scope=&token_type=bearer',
+      'access_token=a&expires_in=28800&refresh_token=r%2B&refresh_token_expires_in=15897600&scope=&token_type=bearer\r\n',
       { refreshToken: 'r+', tokenType: 'bearer', expiresInSeconds: 28_800 },
     ],
   ])('%s is read', (_, body, expected) => {
