@@ -15,8 +15,6 @@ const MOST_MARGIN = 1 / 5
 const JITTER = 1 / 10
 /** Two renewals of a living token are at least this part of its life apart, however large the interval. */
 const MOST_FLOOR = 1 / 5
-/** Of an access token of which nobody says how long it lives. */
-export const USUAL_LIFETIME_SECONDS = 3_600
 
 const secondsBetween = (from: Date, to: Date) => (to.getTime() - from.getTime()) / 1000
 const after = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 1000)
@@ -48,7 +46,7 @@ export function lifetimeAt(now: Date, expiresAt: Date | null, provider: Provider
 /**
  * When the refresher is to renew this token: before it expires by the margin, spread by jitter, and not before
  * the provider's limit allows. Null where there is nothing to keep fresh or nothing to renew it with. A provider that is
- * not known yet may be by then.
+ * not known here may be known to another replica, or by then: where it alone knows how long the token lives, at once.
  */
 export function refreshDueAt(
   token: Token,
@@ -58,7 +56,8 @@ export function refreshDueAt(
 ): Date | null {
   if (!hasRefreshGrant(token) || token.status === 'reauth_required') return null
   if (token.accessToken === null) return null
-  const lifetime = token.lifetimeSeconds ?? provider?.defaultLifetimeSeconds ?? USUAL_LIFETIME_SECONDS
+  const lifetime = token.lifetimeSeconds ?? provider?.defaultLifetimeSeconds
+  if (lifetime === undefined) return now
   const expiry = token.expiresAt ?? after(now, lifetime)
   const margin = Math.min(policy.marginSeconds, lifetime * MOST_MARGIN)
   const due = after(expiry, -margin - policy.random() * JITTER * lifetime)

@@ -1,4 +1,3 @@
-import { USUAL_LIFETIME_SECONDS } from '../domain/life.ts'
 import type { Provider } from '../domain/provider.ts'
 import type { DataCentreEntry, ProviderEntry } from './provider-entry.ts'
 
@@ -45,7 +44,7 @@ export function toSettings(entry: ProviderEntry, sites: Sites): ProviderSettings
   const timeoutSeconds = entry.timeout ?? TIMEOUT_SECONDS[rotates]
   return {
     name: entry.name,
-    defaultLifetimeSeconds: entry.default_lifetime ?? USUAL_LIFETIME_SECONDS,
+    defaultLifetimeSeconds: entry.default_lifetime ?? 3600,
     rotates,
     reuseGraceSeconds: entry.reuse_grace ?? 0,
     limit: entry.limit ? toLimit(entry.limit, timeoutSeconds) : null,

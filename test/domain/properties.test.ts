@@ -174,14 +174,13 @@ test('nothing falls due that has no refresh token, no client or no consent', () 
     expect(refreshDueAt({ ...token, ...lack }, ZOHO, NOON, context.policy)).toBeNull()
 })
 
-test('a token of a provider that is not known yet falls due as one of any other, whatever it has to live', () => {
+test('a token of a provider that is not known yet falls due as one of any other, and at once where nobody knows its life', () => {
   fc.assert(
-    fc.property(fc.option(lives), chance, (life, random) => {
-      const token =
-        life === null ? { ...renewable(0), lifetimeSeconds: null, expiresAt: null } : renewable(life)
-      const dueOf = (provider: Provider | null) =>
+    fc.property(lives, chance, (life, random) => {
+      const dueOf = (token: Token, provider: Provider | null) =>
         refreshDueAt(token, provider, NOON, { marginSeconds: 600, random: () => random })
-      expect(dueOf(null)).toEqual(dueOf({ ...ZOHO, defaultLifetimeSeconds: 3600 }))
+      expect(dueOf(renewable(life), null)).toEqual(dueOf(renewable(life), ZOHO))
+      expect(dueOf({ ...renewable(life), lifetimeSeconds: null, expiresAt: null }, null)).toEqual(NOON)
     }),
   )
 })
