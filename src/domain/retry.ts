@@ -1,4 +1,5 @@
 import type { Provider } from './provider.ts'
+import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import type { Failure } from './renewal-outcome.ts'
 
 /** Seconds until the refresher, and until a caller who asks, may try again. */
@@ -9,6 +10,8 @@ export interface RetryDelays {
 
 const BACKOFF_SECONDS = { base: 2, most: 300 }
 const SLOW_RETRY_SECONDS = 900
+/** Nothing was sent: another replica, with a newer providers file, may know where to. */
+const UNSENT_RETRY_SECONDS = 30
 const THROTTLE_SECONDS = 60
 /** A caller who waits for an expired token may try more often than the refresher, which has all tokens to think of. */
 export const CALLER_RETRY_SECONDS = 2
@@ -45,7 +48,8 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
     case 'client_refused':
     case 'misconfigured':
     case 'data_centre_unknown': {
-      const seconds = slowRetrySeconds(random)
+      const isUnsent = failure.error === UNKNOWN_API_DOMAIN
+      const seconds = isUnsent ? UNSENT_RETRY_SECONDS * (1 + random()) : slowRetrySeconds(random)
       return { refresherSeconds: seconds, callerSeconds: seconds }
     }
     default: {
@@ -60,7 +64,9 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
         return { refresherSeconds: seconds, callerSeconds: Math.min(seconds, CALLER_RETRY_SECONDS) }
       }
       const jitter = Math.max(asked * RETRY_AFTER_JITTER, ceiling)
-      return { refresherSeconds: asked + random() * jitter, callerSeconds: asked }
+      // By its length one knows that it was asked for, and that force does not count.
+      const seconds = Math.max(asked, CALLER_RETRY_SECONDS + 1)
+      return { refresherSeconds: seconds + random() * jitter, callerSeconds: seconds }
     }
   }
 }
