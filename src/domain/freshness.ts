@@ -27,6 +27,13 @@ export function isAskedToWait({ lastError, retryAt }: Token, now: Date): boolean
   return retryAt.getTime() - lastError.at.getTime() > CALLER_RETRY_SECONDS * 1000
 }
 
+/** Does this failure say for how long the provider is to be left alone, whatever is saved meanwhile? */
+export function isWaitAskedFor(failed: Token): boolean {
+  const { lastError } = failed
+  if (lastError === null) return false
+  return lastError.code === 'provider_throttled' || isAskedToWait(failed, lastError.at)
+}
+
 /** Why a caller cannot have a fresh access token, and what is to be done about it. */
 export function whyNotFresh(token: Token, provider: Provider | null, now: Date): VaultError {
   const missing = missingForRenewal(token, provider)

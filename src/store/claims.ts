@@ -184,15 +184,23 @@ async function giveBack({ db, owner }: Claimer, tokens: readonly StoredToken[]):
     from given_back`.execute(db)
 }
 
-/** By the primary key. */
-export async function extendLease({ db }: Claimer, { token, fence, leaseSeconds }: Claim): Promise<void> {
-  await db
+/** By the primary key; where another token has absorbed this one and its claim, by that of the other. */
+export async function extendLease({ db, keyring, owner }: Claimer, claim: Claim): Promise<void> {
+  const { token, fence, claimedAt, leaseSeconds } = claim
+  const extended = db
     .updateTable('tokens')
     .set({ leaseUntil: sql`now() + ${leaseSeconds} * interval '1 second'` })
     .where('namespaceId', '=', token.namespaceId)
-    .where('id', '=', token.id)
-    .where('fence', '=', fence)
     .where('leaseUntil', 'is not', null)
-    .where(isSameToken(token))
+    .where('leaseOwner', '=', owner)
+  const own = extended.where('id', '=', token.id).where('fence', '=', fence).where(isSameToken(token))
+  const { numUpdatedRows } = await own.executeTakeFirst()
+  if (numUpdatedRows > 0n || token.refreshToken === null) return
+  const keys = await keyring.keysOf(token.namespaceId)
+  const heir = sql<string>`(select token_id from refresh_tokens
+    where namespace_id = ${token.namespaceId} and digest = ${keys.digest('refresh_token', token.refreshToken)})`
+  await extended
+    .where('id', '=', heir)
+    .where(sql<boolean>`date_trunc('milliseconds', claimed_at) = ${claimedAt}`)
     .execute()
 }

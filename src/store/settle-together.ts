@@ -13,6 +13,8 @@ export interface Settling {
   claim: Claim
   settlement: Settlement
   columns: Columns
+  /** Who has claimed it. A standby that was promoted without the claim may have given its fence to another one. */
+  owner: string
 }
 
 /** The newest of the replaced access tokens first, 16 entries of 8 bytes. */
@@ -27,12 +29,12 @@ const WRITTEN = Object.values(COLUMN_NAMES).filter((column) => column !== 'updat
 const SETTLE = `/* settle_tokens */
   with settling as (
     select * from jsonb_to_recordset($1::jsonb) as settling (namespace_id uuid, id text, fence int, version int,
-      created_at timestamptz, change jsonb, succeeded boolean, type text, facts jsonb) limit $2
+      created_at timestamptz, owner text, change jsonb, succeeded boolean, type text, facts jsonb) limit $2
   ), plain as (
     select settling.* from settling cross join lateral (
       select from tokens
       where namespace_id = settling.namespace_id and id = settling.id and fence = settling.fence
-        and version = settling.version and lease_until is not null
+        and version = settling.version and lease_until is not null and lease_owner = settling.owner
         and date_trunc('milliseconds', created_at) = settling.created_at
       for update skip locked
     ) as held
@@ -83,13 +85,14 @@ export async function settleTogether(db: Db, settlings: readonly Settling[]): Pr
 const keyOf = ({ namespaceId, id, fence }: Pick<StoredRow, 'namespaceId' | 'id' | 'fence'>) =>
   `${namespaceId}/${id}/${fence}`
 
-function toOrder({ claim: { token, fence }, settlement: { event }, columns }: Settling) {
+function toOrder({ claim: { token, fence }, settlement: { event }, columns, owner }: Settling) {
   return {
     namespace_id: token.namespaceId,
     id: token.id,
     fence,
     version: token.version,
     created_at: token.createdAt,
+    owner,
     change: { ...toRecord(columns), version: token.version + 1, lease_until: null },
     succeeded: event.type === 'renewal.succeeded',
     type: event.type,

@@ -1,6 +1,7 @@
 import type { UpdateObject } from 'kysely'
 import { sql } from 'kysely'
 import type { Event } from '../domain/event.ts'
+import { isWaitAskedFor } from '../domain/freshness.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
 import { REFRESHER } from '../domain/token.ts'
@@ -29,7 +30,7 @@ const PATIENCE_MS = 500
  * for a lock that another one needs.
  */
 export function createSettle(claimer: Claimer) {
-  const { db, keyring } = claimer
+  const { db, keyring, owner } = claimer
   const together = createBatch({
     run: (settlings: readonly Settling[]) => settleTogether(db, settlings),
     isCommon: (error) => isPassing(error) && !isRace(error),
@@ -38,7 +39,7 @@ export function createSettle(claimer: Claimer) {
   })
   return async (claim: Claim, settlement: Settlement): Promise<Token | null> => {
     const keys = await keyring.keysOf(settlement.token.namespaceId)
-    const settling = { claim, settlement, columns: columnsOf(settlement, claim.token, keys) }
+    const settling = { claim, settlement, columns: columnsOf(settlement, claim.token, keys), owner }
     const settled = settlement.pause === undefined ? await together(settling) : null
     return settled ?? settleAlone(claimer, settling, keys)
   }
@@ -59,7 +60,7 @@ function columnsOf({ token, event }: Settlement, before: Token, keys: NamespaceK
  * came in the meantime keeps its own. A failure says nothing about a token that has been saved since.
  */
 async function settleAlone(
-  { db, keyring }: Claimer,
+  { db, keyring, owner }: Claimer,
   { claim, settlement, columns }: Settling,
   keys: NamespaceKeys,
 ): Promise<Token | null> {
@@ -70,6 +71,7 @@ async function settleAlone(
       .set(UNLEASED)
       .where('fence', '=', claim.fence)
       .where('leaseUntil', 'is not', null)
+      .where('leaseOwner', '=', owner)
       .where(isSameToken(claim.token))
     if (succeeded) update = update.set({ replacedAccess: RING })
     else update = update.where('version', '=', claim.token.version)
@@ -121,7 +123,7 @@ async function settlePause(
 }
 
 /**
- * The token is gone, its fence has moved on, a save made the failure void, or this was committed before, unheard. A
+ * This was committed before, unheard, or the token is gone, its fence has moved on, or a save made the failure void. A
  * refresh token that the provider has given for the one still stored is kept for all that: there is no other. Whoever
  * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
  */
@@ -134,18 +136,30 @@ async function settleLate(
 ): Promise<TokenRow | null> {
   const { token, event } = settlement
   const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
-  const isHeld = row !== undefined && isHeldBy(row, claim)
-  if (isHeld && row.leaseUntil === null) return row
+  const told = await endingOf(db, claim)
+  if (told !== null) return told === 'renewal.dropped' ? null : (row ?? null)
   const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
-  // Before the access token is looked at: a provider may give the one that lives once more, beside a new refresh token.
   if (row && isSuccessor(row, claim.token, columns, keys))
     return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
-  if (row && hasAccess(row, columns)) return row
-  if (row && (isHeld || isPassedOn)) await endLease(db, row, token)
+  if (row && (isHeldBy(row, claim) || isPassedOn)) await endLease(db, row, token)
+  if (row && isOvertaken(row, claim, columns)) await makeDue(db, row, claim)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
   return null
+}
+
+/** What the end of this claim was told as; null where it has none yet. Along events_token. */
+async function endingOf(db: Db, { token, fence, claimedAt }: Claim): Promise<string | null> {
+  const ending = await db
+    .selectFrom('events')
+    .select('type')
+    .where('namespaceId', '=', token.namespaceId)
+    .where('tokenId', '=', token.id)
+    .where('type', 'in', ['renewal.succeeded', 'renewal.failed', 'renewal.dropped'])
+    .where(sql<boolean>`facts @> ${JSON.stringify({ fence, claimed_at: claimedAt.toISOString() })}::jsonb`)
+    .executeTakeFirst()
+  return ending?.type ?? null
 }
 
 /**
@@ -218,10 +232,6 @@ function isPassedOnTo({ id, leaseUntil, claimedAt }: TokenRow, claim: Claim): bo
   return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
-function hasAccess(row: TokenRow, { accessDigest }: Columns): boolean {
-  return accessDigest instanceof Buffer && row.accessDigest?.equals(accessDigest) === true
-}
-
 /** Is it another refresh token, for the one that was presented and that the row still has? */
 function isSuccessor(
   row: TokenRow,
@@ -232,6 +242,24 @@ function isSuccessor(
   if (!(refreshDigest instanceof Buffer) || presented.refreshToken === null) return false
   const digest = keys.digest('refresh_token', presented.refreshToken)
   return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
+}
+
+/**
+ * Has a replay brought another refresh token before this answer came? Which of the two the provider has given last
+ * nobody knows: the stored one is tried while the grace lasts.
+ */
+function isOvertaken(row: TokenRow, { claimedAt }: Claim, { refreshDigest }: Columns): boolean {
+  if (!(refreshDigest instanceof Buffer) || row.refreshDigest?.equals(refreshDigest) === true) return false
+  return row.status !== 'reauth_required' && row.refreshedAt !== null && row.refreshedAt >= claimedAt
+}
+
+async function makeDue(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Claim): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ lostAt: sql`coalesce(lost_at, ${claimedAt}::timestamptz)`, refreshDueAt: sql`now()` })
+    .where('namespaceId', '=', namespaceId)
+    .where('id', '=', id)
+    .execute()
 }
 
 const UNLEASED = { leaseUntil: null, leaseOwner: null, claimedAt: null }
@@ -248,7 +276,7 @@ const SOUND = {
 
 /**
  * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
- * the provider has throttled it.
+ * the provider has asked for a wait.
  */
 async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
   const { lostAt, retryAt, refreshDueAt } = settled
@@ -260,7 +288,7 @@ async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: T
     .updateTable('tokens')
     .set(UNLEASED)
     .set({ lostAt: sql`coalesce(lost_at, ${lostAt}::timestamptz)` })
-    .set(settled.lastError?.code === 'provider_throttled' ? backOff : {})
+    .set(isWaitAskedFor(settled) ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .where('fence', '=', fence)

@@ -59,6 +59,15 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
       expect([left, lostAt]).toEqual([null, null])
     })
 
+    test('is waited for as long as the one who claimed it says that it lives', async () => {
+      const { claim, id } = await absorbedDuringRenewal()
+      await the.storage.age(id, 20)
+      const aged = { ...claim, claimedAt: new Date(claim.claimedAt.getTime() - 20_000) }
+      await the.replica.store.extend(aged)
+      await the.storage.age(id, 20)
+      expect(await the.replica.claim(id, true)).toBeNull()
+    })
+
     test('is known to be lost when the lease has run out', async () => {
       const { claim, id } = await absorbedDuringRenewal()
       await the.storage.age(id, 26)
@@ -124,6 +133,11 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
       true,
     ],
     [
+      'the provider is waited for where it asks for it',
+      { kind: 'unavailable', error: 'http_503', sent: true, retryAfterSeconds: 60 },
+      true,
+    ],
+    [
       'nothing is waited for otherwise: what was saved may have mended it',
       { kind: 'client_refused', error: 'x' },
       false,
@@ -136,6 +150,42 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     expect(await the.replica.claim(id, true)).toEqual(waits ? null : expect.anything())
     await the.storage.age(id, 61)
     if (waits) expect(await the.replica.claim(id)).not.toBeNull()
+  })
+
+  test('what a replay has brought is tried at once where a late answer brings another one: nobody knows which came last', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const late = await claimed(id)
+    await the.storage.age(id, 26)
+    const replay = await claimed(id)
+    await the.replica.settle(replay, renewed('access-3', 'refresh-3'))
+    const aged = { ...late, claimedAt: new Date(late.claimedAt.getTime() - 26_000) }
+    expect(await the.replica.settle(aged, renewed('access-2', 'refresh-2'))).toBeNull()
+    const { refreshDueAt, refreshedAt, lostAt } = await the.replica.read(id)
+    expect(lostAt).toEqual(aged.claimedAt)
+    expect(refreshDueAt?.getTime()).toBeLessThan((refreshedAt?.getTime() ?? 0) + 60_000)
+    expect(await claimed(id)).toMatchObject({ token: { lostAt } })
+  })
+
+  test('an end that was committed, unheard, is told once, though the token has been renewed since', async () => {
+    const { id } = await the.replica.save({ ...GRANT, expiresInSeconds: 0 })
+    const first = await claimed(id)
+    await the.replica.settle(first, { kind: 'unavailable', error: 'http_500', sent: true })
+    await the.storage.age(id, 600)
+    await the.replica.settle(await claimed(id), renewed('access-2', 'refresh-2'))
+    const aged = { ...first, claimedAt: new Date(first.claimedAt.getTime()) }
+    expect(
+      await the.replica.settle(aged, { kind: 'unavailable', error: 'http_500', sent: true }),
+    ).not.toBeNull()
+    expect(await the.storage.events(id)).not.toContain('renewal.dropped')
+  })
+
+  test('an answer with the access token that a later save has stored already is told as dropped', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.store.delete(claim.token, DELETED, 'any')
+    await the.replica.save({ ...GRANT, accessToken: 'access-2' })
+    expect(await the.replica.settle(claim, renewed('access-2'))).toBeNull()
+    expect(await the.storage.events(id)).toContain('renewal.dropped')
   })
 
   test('a successor is due at once where a replay may have brought another one', async () => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { isAskedToWait } from '../../src/domain/freshness.ts'
 import type { RefreshOutcome } from '../../src/domain/provider.ts'
+import { UNKNOWN_API_DOMAIN } from '../../src/domain/provider.ts'
 import type { Failure } from '../../src/domain/renewal-outcome.ts'
 import { renewalTerms } from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
@@ -169,6 +171,24 @@ describe('a renewal that fails', () => {
       expect(secondsAfter(token.refreshDueAt)).toBeCloseTo(wait * 1.05, 3)
     },
   )
+
+  test('is tried again within a minute where nothing was sent: another replica may know the data centre', () => {
+    const outcome = { kind: 'data_centre_unknown', error: UNKNOWN_API_DOMAIN } as const
+    expect(secondsAfter(settle(outcome, { chance: 0 }).token.retryAt)).toBe(30)
+    expect(secondsAfter(settle(outcome, { chance: 0.999 }).token.refreshDueAt)).toBeCloseTo(60, 0)
+  })
+
+  test.each([0, 1, 2, 3])('is left alone, forced or not, where a provider asks for %i s', (seconds) => {
+    const outcome = {
+      kind: 'unavailable',
+      error: 'http_503',
+      sent: true,
+      retryAfterSeconds: seconds,
+    } as const
+    const { token } = settle(outcome, { chance: 0 })
+    expect(secondsAfter(token.retryAt)).toBe(3)
+    expect(isAskedToWait(token, ANSWERED)).toBe(true)
+  })
 
   test.each(['client_refused', 'misconfigured', 'data_centre_unknown'] as const)(
     'is tried again every 15 to 30 minutes where somebody has to mend something: %s',

@@ -238,3 +238,17 @@ test('a commit of which nobody has heard is known again', async () => {
     await Promise.all(claims.map((claim) => replica.settle(claim, successOf(claim))))
   await expectRenewedOnce(IDS)
 })
+
+test('the answer to a claim is kept though a standby without an earlier one has given its fence again', async () => {
+  const [one, other] = [await storage.replica('pod-1'), await storage.replica('pod-2')]
+  await saveOne(one, 'token-00')
+  const first = await claimOne(one, 'token-00')
+  await storage.database.query(
+    'update tokens set fence = fence - 1, lease_until = null, lease_owner = null, claimed_at = null',
+  )
+  const second = await claimOne(other, 'token-00')
+  expect(second.fence).toBe(first.fence)
+  await one.settle(first, renewed('access-1', 'refresh-1'))
+  await other.settle(second, renewed('access-2', 'refresh-2'))
+  expect((await other.read('token-00')).refreshToken?.reveal()).toBe('refresh-2')
+})

@@ -117,11 +117,25 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
   }
 }
 
-export function extendLease(memory: Memory, { token, fence, leaseSeconds }: Claim): void {
-  const row = rowOf(memory, token)
-  if (row === null || !isSameToken(row.token, token)) return
-  if (row.token.fence !== fence || row.token.leaseUntil === null) return
+export function extendLease(memory: Memory, claim: Claim): void {
+  const { token, fence, leaseSeconds } = claim
+  const own = rowOf(memory, token)
+  const isOwn = own?.token.fence === fence && isSameToken(own.token, token)
+  const row = isOwn ? own : heirOf(memory, claim)
+  if (row?.token.leaseUntil == null) return
   put(memory, { ...row, token: { ...row.token, leaseUntil: later(memory.now(), leaseSeconds) } })
+}
+
+/** Whichever has absorbed the claimed token, and its claim. */
+function heirOf({ rows }: Memory, { token, claimedAt }: Claim): Row | null {
+  const refreshToken = token.refreshToken?.reveal()
+  const heirs = [...rows.values()].filter(
+    (row) =>
+      refreshToken !== undefined &&
+      row.refreshTokens.includes(refreshToken) &&
+      row.claimedAt?.getTime() === claimedAt.getTime(),
+  )
+  return heirs[0] ?? null
 }
 
 export function countDeath(memory: Memory, { token }: Claim): ClientDeaths {

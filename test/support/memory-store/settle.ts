@@ -1,6 +1,7 @@
 import type { Claim, Settlement } from '../../../src/domain/renewal.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
+import { isWaitAskedFor } from '../../../src/domain/freshness.ts'
 import type { Memory, Row } from './memory.ts'
 import { clientKeyOf, isSameToken, put, record, rowOf } from './memory.ts'
 
@@ -74,7 +75,8 @@ function settleLate(memory: Memory, claim: Claim, settlement: Settlement) {
   const { token, event } = settlement
   const row = heirOf(memory, claim.token)
   const isOurs = isHeldBy(row, claim)
-  if (row !== null && isOurs && row.token.leaseUntil === null) return row.token
+  const told = endingOf(memory, claim)
+  if (told !== null) return told === 'renewal.dropped' ? null : (row?.token ?? null)
   const isPassedOn = row !== null && isPassedOnTo(row, claim)
   if (row !== null && isSuccessor(row, claim.token, token)) {
     const changed = written(memory, row, claim, settlement)
@@ -89,14 +91,18 @@ function settleLate(memory: Memory, claim: Claim, settlement: Settlement) {
     record(memory, token, [event])
     return successor
   }
-  if (row !== null && hasAccess(row, claim, token)) return row.token
   if (row !== null && (isOurs || isPassedOn)) {
     const lostAt = row.token.lostAt ?? token.lostAt
-    const backOff = token.lastError?.code === 'provider_throttled' && {
+    const backOff = isWaitAskedFor(token) && {
       retryAt: later(row.token.retryAt, token.retryAt),
       refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
     }
     put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt, ...backOff }, ...UNCLAIMED })
+  }
+  if (row !== null && isOvertaken(row, claim, token)) {
+    const { lostAt } = row.token
+    const due = { lostAt: lostAt ?? claim.claimedAt, refreshDueAt: memory.now() }
+    put(memory, { ...row, token: { ...row.token, ...due } })
   }
   record(memory, token, [{ ...event, type: 'renewal.dropped' }])
   return null
@@ -114,6 +120,25 @@ function isPassedOnTo({ token, claimedAt }: Row, claim: Claim): boolean {
   return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
+/** What the end of this claim was told as; null where it has none yet. */
+function endingOf({ events }: Memory, { token, fence, claimedAt }: Claim): string | null {
+  const ending = events.find(
+    ({ type, tokenId, facts }) =>
+      ['renewal.succeeded', 'renewal.failed', 'renewal.dropped'].includes(type) &&
+      tokenId === token.id &&
+      facts?.['fence'] === fence &&
+      facts['claimed_at'] === claimedAt.toISOString(),
+  )
+  return ending?.type ?? null
+}
+
+/** Has a replay brought another refresh token before this answer came? */
+function isOvertaken({ token: stored }: Row, { token, claimedAt }: Claim, { refreshToken }: Token): boolean {
+  if (refreshToken === null || refreshToken === token.refreshToken) return false
+  if (refreshToken.equals(stored.refreshToken) || stored.status === 'reauth_required') return false
+  return stored.refreshedAt !== null && stored.refreshedAt >= claimedAt
+}
+
 /** This very token, or else whichever has its refresh token now. */
 function heirOf(memory: Memory, presented: Token): Row | null {
   const row = rowOf(memory, presented)
@@ -126,11 +151,6 @@ function heirOf(memory: Memory, presented: Token): Row | null {
       refreshTokens.includes(refreshToken),
   )
   return holders[0] ?? null
-}
-
-function hasAccess(row: Row, claim: Claim, { accessToken }: Token): boolean {
-  const isNew = accessToken !== null && accessToken !== claim.token.accessToken
-  return isNew && accessToken.equals(row.token.accessToken)
 }
 
 /** Is it another refresh token, for the one that was presented and that the row still has? */
