@@ -217,6 +217,11 @@ class TestOptions(ClientTestCase):
                 TokenVaultClient(url, API_KEY)
             self.assertNotIn("secret", str(caught.exception))
 
+    def test_refuse_a_url_that_ends_in_v1_and_say_what_to_give(self) -> None:
+        for path in ("/v1", "/v1/", "/vault/v1"):
+            with self.subTest(path), self.assertRaisesRegex(ValueError, "^url must be the address before /v1, such as"):
+                TokenVaultClient(self.vault.url + path, API_KEY)
+
     def test_refuse_a_key_that_is_none_without_repeating_it(self) -> None:
         for key in ("", "se\ncret", "sécret", None):
             with self.subTest(key), self.assertRaisesRegex(ValueError, "^api_key must be") as caught:

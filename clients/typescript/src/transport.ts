@@ -4,7 +4,7 @@ import { isUnanswered, pauseBeforeRetry } from './retry.ts'
 
 /** Where the vault is and how to speak to it. */
 export interface TokenVaultClientOptions {
-  /** The vault's address, such as `http://127.0.0.1:8080`; a path before `/v1` is kept. */
+  /** The vault's address without `/v1`, such as `http://127.0.0.1:8080`; a path before that is kept. */
   url: string
   /** An API key, `tv_…`. It is kept out of every error and log. */
   apiKey: string
@@ -46,6 +46,9 @@ function baseUrlOf(url: string): URL {
   }
   if (base.username !== '' || base.password !== '')
     throw new TypeError('url must not carry a user or a password')
+  // The vault knows no such route, and its 404 would pass for "no such token".
+  if (/\/v1\/*$/.test(base.pathname))
+    throw new TypeError('url must be the address before /v1, such as http://127.0.0.1:8080')
   return base
 }
 

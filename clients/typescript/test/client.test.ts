@@ -203,6 +203,12 @@ describe('the options', () => {
     expect(() => createTokenVaultClient({ url, apiKey })).toThrow(TypeError)
   })
 
+  test.each(['/v1', '/v1/', '/vault/v1'])('refuse a url that ends in %s, and say what to give', (path) => {
+    expect(() => createTokenVaultClient({ url: vault.url + path, apiKey })).toThrow(
+      new TypeError('url must be the address before /v1, such as http://127.0.0.1:8080'),
+    )
+  })
+
   test('refuse a key that is none without repeating it', () => {
     expect(() => createTokenVaultClient({ url: vault.url, apiKey: 'se\ncret' })).toThrow(/^apiKey must be/)
   })

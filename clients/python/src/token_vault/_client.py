@@ -46,7 +46,7 @@ class TokenVaultClient:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         """
-        :param url: the vault's address, such as ``http://127.0.0.1:8080``; a path before ``/v1`` is kept
+        :param url: the vault's address without ``/v1``, such as ``http://127.0.0.1:8080``; a path before that is kept
         :param api_key: an API key, ``tv_…``; kept out of every error and log
         :param timeout: seconds for one attempt; the default is more than the vault waits for a provider
         :param retry_for: seconds after the first attempt in which another may begin; 0 never retries

@@ -106,6 +106,9 @@ def _parts_of(url: str) -> SplitResult:
         raise ValueError("url must be the http or https address of a token vault, such as http://127.0.0.1:8080")
     if "@" in parts.netloc:
         raise ValueError("url must not carry a user or a password")
+    # The vault knows no such route, and its 404 would pass for "no such token".
+    if parts.path.rstrip("/").endswith("/v1"):
+        raise ValueError("url must be the address before /v1, such as http://127.0.0.1:8080")
     return parts
 
 
