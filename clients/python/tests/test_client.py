@@ -222,6 +222,18 @@ class TestOptions(ClientTestCase):
             with self.subTest(path), self.assertRaisesRegex(ValueError, "^url must be the address before /v1, such as"):
                 TokenVaultClient(self.vault.url + path, API_KEY)
 
+    def test_refuse_a_time_limit_that_is_not_over_0(self) -> None:
+        for timeout in (0, -1, float("nan"), None):
+            with self.subTest(timeout), self.assertRaisesRegex(ValueError, "^timeout must be over 0"):
+                self.impatient(timeout=timeout)
+
+    def test_take_a_time_limit_that_no_socket_can_hold(self) -> None:
+        # In 32 bits the last one is a fifth of a second.
+        for timeout in (float("inf"), 1e10, 2**32 / 1000 + 0.2):
+            with self.subTest(timeout):
+                self.vault.next(Reply(404, problem(404, "not_found").body, delay=0.5))
+                self.assertIsNone(self.impatient(timeout=timeout).get("a"))
+
     def test_refuse_a_key_that_is_none_without_repeating_it(self) -> None:
         for key in ("", "se\ncret", "sécret", None):
             with self.subTest(key), self.assertRaisesRegex(ValueError, "^api_key must be") as caught:

@@ -214,6 +214,10 @@ class TestTheRestOfTheStore(StoreTestCase):
         exception = self.assert_fails("timeout", self.store_with(timeout=0.1).find_token_by_id, "a")
         self.assertIn(self.vault.url, str(exception))
 
+    def test_refuses_a_time_limit_that_is_none(self) -> None:
+        with self.assertRaisesRegex(ValueError, "^timeout must be over 0"):
+            self.store_with(timeout=None)
+
 
 class TestWithAKeyThatMayOnlyUseTokens(StoreTestCase):
     def setUp(self) -> None:

@@ -140,7 +140,7 @@ class HttpTokenVaultClient implements TokenVaultClient {
  * const token = await vault.find({ user_name: 'ann@example.com:1' }, { minTtl: 60 })
  * ```
  *
- * Throws a TypeError for a url or an API key that can't be one.
+ * Throws a TypeError for a url, an API key or a time limit that can't be one.
  */
 export function createTokenVaultClient(options: TokenVaultClientOptions): TokenVaultClient {
   return new HttpTokenVaultClient(new Transport(options))

@@ -10,7 +10,7 @@ export interface TokenVaultClientOptions {
   apiKey: string
   /** The `fetch` to use; the runtime's own by default. */
   fetch?: typeof globalThis.fetch | undefined
-  /** Milliseconds for one attempt; 20,000 by default, which is more than the vault waits for a provider. */
+  /** Milliseconds for one attempt, over 0; 20,000 by default, which is more than the vault waits for a provider. */
   timeoutMs?: number | undefined
   /** Milliseconds after the first attempt in which another may begin; 5,000 by default, 0 never retries. */
   retryForMs?: number | undefined
@@ -26,6 +26,9 @@ export interface Call {
   /** May it be sent again when nobody knows whether it arrived? */
   repeatable: boolean
 }
+
+/** What a timer can hold, some 24 days: one that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 const pauseFor = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
@@ -59,6 +62,11 @@ function authorizationOf(apiKey: string): string {
   return `Bearer ${key}`
 }
 
+function timeLimitOf(timeoutMs: number): number {
+  if (!(timeoutMs > 0)) throw new TypeError('timeoutMs must be over 0')
+  return Math.min(timeoutMs, LONGEST_TIMER_MS)
+}
+
 /** One vault, asked over HTTP: time limits, retries and errors are the same for every call. */
 export class Transport {
   readonly origin: string
@@ -74,7 +82,7 @@ export class Transport {
     this.#base = base.origin + base.pathname.replace(/\/+$/, '')
     this.#authorization = authorizationOf(options.apiKey)
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
-    this.#timeoutMs = options.timeoutMs ?? 20_000
+    this.#timeoutMs = timeLimitOf(options.timeoutMs ?? 20_000)
     this.#retryForMs = options.retryForMs ?? 5_000
   }
 

@@ -209,6 +209,19 @@ describe('the options', () => {
     )
   })
 
+  test.each([0, -1, NaN])('refuse the time limit %s', (timeoutMs) => {
+    expect(() => createTokenVaultClient({ url: vault.url, apiKey, timeoutMs })).toThrow(
+      new TypeError('timeoutMs must be over 0'),
+    )
+  })
+
+  test.each([Infinity, 3e9])('take a time limit that no timer can hold: %s', async (timeoutMs) => {
+    vault.put({ id: 'a' })
+    vault.next({ ...problem(404, 'not_found'), delayMs: 100 })
+    const patient = createTokenVaultClient({ url: vault.url, apiKey, timeoutMs, retryForMs: 0 })
+    expect(await patient.get('a')).toBeNull()
+  })
+
   test('refuse a key that is none without repeating it', () => {
     expect(() => createTokenVaultClient({ url: vault.url, apiKey: 'se\ncret' })).toThrow(/^apiKey must be/)
   })

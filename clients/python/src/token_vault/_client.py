@@ -48,10 +48,10 @@ class TokenVaultClient:
         """
         :param url: the vault's address without ``/v1``, such as ``http://127.0.0.1:8080``; a path before that is kept
         :param api_key: an API key, ``tv_…``; kept out of every error and log
-        :param timeout: seconds for one attempt; the default is more than the vault waits for a provider
+        :param timeout: seconds for one attempt, over 0; the default is more than the vault waits for a provider
         :param retry_for: seconds after the first attempt in which another may begin; 0 never retries
         :param ssl_context: for a CA or a client certificate of your own; the system's CAs by default
-        :raises ValueError: for a url or an API key that can't be one
+        :raises ValueError: for a url, an API key or a time limit that can't be one
         """
         self._transport = Transport(url, api_key, timeout, retry_for, ssl_context)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What a path may hold besides letters and digits (RFC 3986), and the percent sign of what is quoted already.
 PATH_CHARACTERS = "/%-._~!$&'()*+,;=:@"
+#: Seconds, some 24 days: a socket counts milliseconds in 32 bits.
+LONGEST_TIMEOUT = 2_147_483.0
 
 
 class Call(NamedTuple):
@@ -45,7 +47,7 @@ class Transport:
         self._base_path = quote(parts.path.rstrip("/"), safe=PATH_CHARACTERS)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._authorization = _authorization_of(api_key)
-        self._timeout = timeout
+        self._timeout = _time_limit_of(timeout)
         self._retry_for = retry_for
 
     def send(self, call: Call) -> dict[str, Any]:
@@ -129,3 +131,9 @@ def _authorization_of(api_key: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise ValueError("api_key must be an API key of the token vault, tv_…")
     return f"Bearer {key}"
+
+
+def _time_limit_of(timeout: float) -> float:
+    if not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise ValueError("timeout must be over 0")
+    return min(timeout, LONGEST_TIMEOUT)

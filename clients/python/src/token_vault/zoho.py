@@ -62,8 +62,8 @@ class ZohoTokenStore(TokenStore):
 
         The rest is as in TokenVaultClient.
         """
-        hurry = min(timeout, PATIENCE)
         self._vault = TokenVaultClient(url, api_key, timeout=timeout, retry_for=retry_for, ssl_context=ssl_context)
+        hurry = min(timeout, PATIENCE)
         self._hasty_vault = TokenVaultClient(url, api_key, timeout=hurry, retry_for=0, ssl_context=ssl_context)
         self._min_ttl = min_ttl
         self._cache = FreshCache(min_ttl, cache_seconds)
