@@ -180,6 +180,14 @@ class TestWhileTheVaultIsAway(CacheTestCase):
         self.vault.next(problem(500, "internal_error"))
         self.assertEqual(self.store.find_token(token_of("ann")).get_id(), "a")
 
+    def test_it_goes_on_where_a_proxy_answers_in_the_vaults_place(self) -> None:
+        for reply in (Reply(404, "page not found"), Reply(200, "<html>maintenance</html>")):
+            with self.subTest(reply.status):
+                self.access_token()
+                self.now += 31
+                self.vault.next(reply)
+                self.assertEqual(self.access_token(), "access-1")
+
     def test_without_a_cached_token_the_error_is_the_sdks_exception(self) -> None:
         self.vault.stop()
         self.assert_fails("unreachable", self.store.find_token, token_of("ann"))

@@ -22,14 +22,14 @@ function passes(error: unknown): error is TokenVaultError {
   return error.status === 502 && error.code === 'invalid_answer'
 }
 
-/** The vault, its database or the provider is in trouble: nothing has been said about the token itself. */
-export function isOutage(error: unknown): boolean {
-  return passes(error) || (error instanceof TokenVaultError && error.status >= 500)
-}
-
 /** The vault itself has not answered: it may have done what it was asked, or not. */
 export const isUnanswered = (error: unknown) =>
   error instanceof TokenVaultError && (error.status === 0 || error.code === 'invalid_answer')
+
+/** The vault, its database or the provider is in trouble: nothing has been said about the token itself. */
+export function isOutage(error: unknown): boolean {
+  return passes(error) || isUnanswered(error) || (error instanceof TokenVaultError && error.status >= 500)
+}
 
 /**
  * How long to wait before the next attempt, or null where there is to be none: the failure does not pass, or the

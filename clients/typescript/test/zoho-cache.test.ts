@@ -163,6 +163,16 @@ describe('while the vault is away', () => {
     expect((await store.findToken(tokenOf({ user: 'ann' })))?.getId()).toBe('a')
   })
 
+  test.each([
+    { status: 404, body: 'page not found' },
+    { status: 200, body: '<html>maintenance</html>' },
+  ])('it goes on where a proxy answers in the vault’s place: $status $body', async (reply) => {
+    await store.findTokenById('a')
+    pass(31)
+    vault.next(reply)
+    expect((await store.findTokenById('a')).getAccessToken()).toBe('access-1')
+  })
+
   test('without a cached token the error is the SDK’s exception', async () => {
     await vault.stop()
     expect(await exceptionOf(store.findToken(tokenOf({ user: 'ann' })))).toMatchObject({

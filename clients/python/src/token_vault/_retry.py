@@ -17,14 +17,14 @@ def passes(error: TokenVaultError) -> bool:
     return error.status == 502 and error.code == "invalid_answer"
 
 
-def is_outage(error: TokenVaultError) -> bool:
-    """The vault, its database or the provider is in trouble: nothing has been said about the token itself."""
-    return passes(error) or error.status >= 500
-
-
 def is_unanswered(error: TokenVaultError) -> bool:
     """The vault itself has not answered: it may have done what it was asked, or not."""
     return error.status == 0 or error.code == "invalid_answer"
+
+
+def is_outage(error: TokenVaultError) -> bool:
+    """The vault, its database or the provider is in trouble: nothing has been said about the token itself."""
+    return passes(error) or is_unanswered(error) or error.status >= 500
 
 
 def pause_before_retry(error: TokenVaultError, failures: int, left: float, chance: float) -> float | None:
