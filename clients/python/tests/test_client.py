@@ -43,7 +43,7 @@ class TestRequests(ClientTestCase):
     def test_ask_for_whole_seconds_of_life_and_no_fewer_than_are_wanted(self) -> None:
         for wanted, asked in ((60.0, 60), (90.5, 91)):
             self.vault.requests.clear()
-            self.vault.next(*[Reply(200, {})] * 4)
+            self.vault.next(*[Reply(200, {"id": "a", "access_token": "t"})] * 4)
             self.client.get("a", min_ttl=wanted)
             self.client.access_token("a", min_ttl=wanted)
             self.client.find({"user_name": "ann"}, min_ttl=wanted)
@@ -57,7 +57,7 @@ class TestRequests(ClientTestCase):
         self.assertEqual(self.vault.requests[0].path, "/the%20vault/v1/tokens/a")
 
     def test_go_to_the_path_of_each_call(self) -> None:
-        self.vault.next(*[Reply(200, {})] * 4, Reply(204))
+        self.vault.next(*[Reply(200, {"id": "a", "access_token": "t"})] * 4, Reply(204))
         self.client.access_token("a", min_ttl=5)
         self.client.access_token({"user_name": "ann"})
         self.client.refresh("a")

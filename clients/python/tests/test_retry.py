@@ -53,7 +53,7 @@ class TestRetries(unittest.TestCase):
         self.vault = FakeVault()
         self.addCleanup(self.vault.stop)
         self.client = TokenVaultClient(self.vault.url, API_KEY, retry_for=3)
-        self.vault.put(id="a", user_name="ann")
+        self.vault.put(id="a", user_name="ann", access_token="t")
 
     def test_of_reads_saves_and_deletes_go_on_while_the_vault_is_away_throttles_or_breaks_off(self) -> None:
         for call in (

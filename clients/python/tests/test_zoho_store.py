@@ -219,6 +219,23 @@ class TestTheRestOfTheStore(StoreTestCase):
             self.store_with(timeout=None)
 
 
+class TestAnotherServerInTheVaultsPlace(StoreTestCase):
+    def test_is_the_sdks_exception(self) -> None:
+        for call in (
+            lambda: self.store.find_token(token_of("ann")),
+            lambda: self.store.find_token_by_id("a"),
+            lambda: self.store.delete_token("a"),
+            lambda: self.store.get_tokens(),
+            lambda: self.store.delete_tokens(),
+            lambda: self.store.revoke("a"),
+        ):
+            self.vault.next(Reply(200, {"status": "ok"}))
+            self.assert_fails("invalid_answer", call)
+        self.vault.next(Reply(200, {"status": "ok"}))
+        with self.assertLogs("token_vault.zoho"):
+            self.assert_fails("invalid_answer", self.store.save_token, token_of(access_token="a"))
+
+
 class TestWithAKeyThatMayOnlyUseTokens(StoreTestCase):
     def setUp(self) -> None:
         super().setUp()

@@ -8,6 +8,19 @@ const textOf = (value: unknown) => (typeof value === 'string' ? value : undefine
 
 const listOf = (value: unknown): unknown[] | undefined => (Array.isArray(value) ? value : undefined)
 
+/** The fields by which the vault's answers are told from another server's, with what each holds. */
+const TELLING = {
+  id: (value: unknown) => typeof value === 'string',
+  access_token: (value: unknown) => typeof value === 'string',
+  tokens: Array.isArray,
+  deleted: Number.isInteger,
+}
+
+/** What a call's answer is told by: one of its fields; 204 where it has none. */
+export type ToldBy = keyof typeof TELLING | 204
+
+const isTold = (answer: Record<string, unknown>, by: ToldBy) => by !== 204 && TELLING[by](answer[by])
+
 /** Whole seconds of a Retry-After header, given in seconds or as a date. */
 function retryAfterOf(response: Response): number | undefined {
   const header = response.headers.get('retry-after')
@@ -43,10 +56,10 @@ function parse(text: string): unknown {
  * The JSON that the vault answered, null for 204. Throws a TokenVaultError for a problem document and for whatever
  * is not the vault's, such as a proxy's page.
  */
-export function readAnswer(response: Response, text: string, origin: string): unknown {
-  if (response.status === 204) return null
+export function readAnswer(response: Response, text: string, toldBy: ToldBy, origin: string): unknown {
+  if (toldBy === 204 && response.status === 204) return null
   const body = parse(text)
-  if (!isObject(body)) throw notTheVault(response, origin)
+  if (!isObject(body) || (response.ok && !isTold(body, toldBy))) throw notTheVault(response, origin)
   if (response.ok) return body
   const code = textOf(body['code'])
   if (code === undefined) throw notTheVault(response, origin)

@@ -1,3 +1,4 @@
+import type { ToldBy } from './answer.ts'
 import { isNotFound } from './errors.ts'
 import { agedBy, deleteManyPath, lifeWanted, listPath, tokenPath, withQuery } from './requests.ts'
 import { Transport } from './transport.ts'
@@ -60,31 +61,34 @@ class HttpTokenVaultClient implements TokenVaultClient {
 
   async find(partial: PartialToken, options?: FreshOptions): Promise<Token | null> {
     const body = () => ({ ...partial, ...lifeWanted(options) })
-    return unlessNotFound(null, () => this.#read<Token>('POST', '/v1/tokens/find', body))
+    return unlessNotFound(null, () => this.#read<Token>('POST', '/v1/tokens/find', 'id', body))
   }
 
   async get(id: string, options?: FreshOptions): Promise<Token | null> {
-    return unlessNotFound(null, () => this.#read<Token>('GET', withQuery(tokenPath(id), lifeWanted(options))))
+    return unlessNotFound(null, () =>
+      this.#read<Token>('GET', withQuery(tokenPath(id), lifeWanted(options)), 'id'),
+    )
   }
 
   async save(token: TokenToSave, { ifMatch }: SaveOptions = {}): Promise<Token> {
     // Sent twice, a conditional save would fail for having succeeded.
     const condition = ifMatch === undefined ? {} : { headers: { 'if-match': `"${ifMatch}"` } }
     const body = (elapsedSeconds: number) => agedBy(token, elapsedSeconds)
-    const call = { method: 'POST' as const, path: '/v1/tokens', body, repeatable: ifMatch === undefined }
-    return (await this.#transport.send({ ...call, ...condition })) as Token
+    const call = { method: 'POST', path: '/v1/tokens', toldBy: 'id', body } as const
+    return (await this.#transport.send({ ...call, ...condition, repeatable: ifMatch === undefined })) as Token
   }
 
   async delete(id: string): Promise<boolean> {
     return unlessNotFound(false, async () => {
-      await this.#transport.send({ method: 'DELETE', path: tokenPath(id), repeatable: true })
+      await this.#transport.send({ method: 'DELETE', path: tokenPath(id), toldBy: 204, repeatable: true })
       return true
     })
   }
 
   async deleteMany(filter: TokenFilter | { all: true }): Promise<number> {
-    const call = { method: 'DELETE' as const, path: deleteManyPath(filter), repeatable: false }
-    return ((await this.#transport.send(call)) as { deleted: number }).deleted
+    const call = { method: 'DELETE', toldBy: 'deleted', repeatable: false } as const
+    const answer = await this.#transport.send({ ...call, path: deleteManyPath(filter) })
+    return (answer as { deleted: number }).deleted
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<Token, void, undefined> {
@@ -93,6 +97,7 @@ class HttpTokenVaultClient implements TokenVaultClient {
       const page = await this.#read<{ tokens: Token[]; next_cursor?: string | null }>(
         'GET',
         listPath(options, cursor),
+        'tokens',
       )
       yield* page.tokens
       cursor = page.next_cursor ?? undefined
@@ -101,31 +106,35 @@ class HttpTokenVaultClient implements TokenVaultClient {
 
   async accessToken(idOrPartial: string | PartialToken, options?: FreshOptions): Promise<AccessToken> {
     if (typeof idOrPartial === 'string') {
-      return this.#read('GET', withQuery(`${tokenPath(idOrPartial)}/access-token`, lifeWanted(options)))
+      const path = withQuery(`${tokenPath(idOrPartial)}/access-token`, lifeWanted(options))
+      return this.#read('GET', path, 'access_token')
     }
-    return this.#read('POST', '/v1/access-token', () => ({ ...idOrPartial, ...lifeWanted(options) }))
+    const body = () => ({ ...idOrPartial, ...lifeWanted(options) })
+    return this.#read('POST', '/v1/access-token', 'access_token', body)
   }
 
   async refresh(id: string): Promise<Token> {
-    return (await this.#sendOnce(`${tokenPath(id)}/refresh`)) as Token
+    return (await this.#sendOnce(`${tokenPath(id)}/refresh`, 'id')) as Token
   }
 
   async exchange(code: CodeToExchange): Promise<Token> {
-    return (await this.#sendOnce('/v1/tokens/exchange', code)) as Token
+    return (await this.#sendOnce('/v1/tokens/exchange', 'id', code)) as Token
   }
 
   async revoke(id: string): Promise<void> {
-    await this.#sendOnce(`${tokenPath(id)}/revoke`)
+    await this.#sendOnce(`${tokenPath(id)}/revoke`, 204)
   }
 
-  async #read<T>(method: 'GET' | 'POST', path: string, body?: () => object): Promise<T> {
-    return (await this.#transport.send({ method, path, ...(body && { body }), repeatable: true })) as T
+  async #read<T>(method: 'GET' | 'POST', path: string, toldBy: ToldBy, body?: () => object): Promise<T> {
+    const call = { method, path, toldBy, ...(body && { body }), repeatable: true }
+    return (await this.#transport.send(call)) as T
   }
 
-  #sendOnce(path: string, body?: object): Promise<unknown> {
+  #sendOnce(path: string, toldBy: ToldBy, body?: object): Promise<unknown> {
     return this.#transport.send({
       method: 'POST',
       path,
+      toldBy,
       ...(body && { body: () => body }),
       repeatable: false,
     })

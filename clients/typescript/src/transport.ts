@@ -1,4 +1,5 @@
 import { readAnswer } from './answer.ts'
+import type { ToldBy } from './answer.ts'
 import { isNotFound, TokenVaultError } from './errors.ts'
 import { isUnanswered, pauseBeforeRetry } from './retry.ts'
 
@@ -20,6 +21,7 @@ export interface Call {
   method: 'GET' | 'POST' | 'DELETE'
   /** Path and query, from `/v1` on. */
   path: string
+  toldBy: ToldBy
   /** The body; told how many whole seconds have gone by since the first attempt. */
   body?: (elapsedSeconds: number) => object
   headers?: Record<string, string>
@@ -115,7 +117,7 @@ export class Transport {
         this.#base + call.path,
         this.#request(call, elapsedSeconds, abort.signal),
       )
-      return readAnswer(response, await response.text(), this.origin)
+      return readAnswer(response, await response.text(), call.toldBy, this.origin)
     } catch (error) {
       throw error instanceof TokenVaultError ? error : this.#unreachable(error, abort.signal.aborted)
     } finally {

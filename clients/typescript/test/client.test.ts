@@ -38,7 +38,7 @@ describe('a request', () => {
 
   test('asks for whole seconds of life, and no fewer than are wanted', async () => {
     const life = { minTtl: 90.5 }
-    vault.next(...Array.from({ length: 4 }, () => ({ status: 200, body: {} })))
+    vault.next(...Array.from({ length: 4 }, () => ({ status: 200, body: { id: 'a', access_token: 't' } })))
     await client.get('a', life)
     await client.accessToken('a', life)
     await client.find({ user_name: 'ann' }, life)
@@ -64,11 +64,12 @@ describe('a request', () => {
   })
 
   test('goes to the path of each call', async () => {
-    vault.next({ status: 200, body: {} }, { status: 200, body: {} }, { status: 200, body: {} })
+    const body = { id: 'a', access_token: 't' }
+    vault.next({ status: 200, body }, { status: 200, body }, { status: 200, body })
     await client.accessToken('a', { minTtl: 5 })
     await client.accessToken({ user_name: 'ann' })
     await client.refresh('a')
-    vault.next({ status: 201, body: {} }, { status: 204 })
+    vault.next({ status: 201, body }, { status: 204 })
     await client.exchange({ client_id: 'c', grant_token: 'g' })
     await client.revoke('a')
     expect(vault.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
@@ -195,6 +196,37 @@ describe('an error', () => {
     ]
     expect(shown.join()).not.toContain(apiKey.slice(-43))
     await vault.start()
+  })
+})
+
+describe('another server in the vault’s place', () => {
+  const answered: [string, (client: TokenVaultClient) => Promise<unknown>][] = [
+    ['find', (c) => c.find({ user_name: 'ann' })],
+    ['get', (c) => c.get('a')],
+    ['save', (c) => c.save({ id: 'a' })],
+    ['deleteMany', (c) => c.deleteMany({ all: true })],
+    ['list', (c) => c.list().next()],
+    ['accessToken by id', (c) => c.accessToken('a')],
+    ['accessToken', (c) => c.accessToken({ user_name: 'ann' })],
+    ['refresh', (c) => c.refresh('a')],
+    ['exchange', (c) => c.exchange({ client_id: 'c', grant_token: 'g' })],
+  ]
+  const unanswered: typeof answered = [
+    ['delete', (c) => c.delete('a')],
+    ['revoke', (c) => c.revoke('a')],
+  ]
+
+  test.each([...answered, ...unanswered])('is told by its JSON: %s', async (_, call) => {
+    const wrong = { id: 7, access_token: null, tokens: {}, deleted: '1' }
+    for (const body of [{ status: 'ok' }, { code: 'not_found' }, wrong]) {
+      vault.next({ status: 200, body })
+      expect(await failureOf(call(client))).toMatchObject({ status: 200, code: 'invalid_answer' })
+    }
+  })
+
+  test.each(answered)('is told by a 204, which the vault does not answer to %s', async (_, call) => {
+    vault.next({ status: 204 })
+    expect(await failureOf(call(client))).toMatchObject({ status: 204, code: 'invalid_answer' })
   })
 })
 

@@ -58,7 +58,7 @@ describe('over HTTP', () => {
   beforeEach(async () => {
     vault = await new FakeVault().start()
     client = createTokenVaultClient({ url: vault.url, apiKey, retryForMs: 3_000 })
-    vault.put({ id: 'a', user_name: 'ann' })
+    vault.put({ id: 'a', user_name: 'ann', access_token: 't' })
   })
 
   afterEach(async () => {

@@ -158,6 +158,21 @@ describe('the rest of the store', () => {
   })
 })
 
+describe('another server in the vault’s place', () => {
+  test.each<[string, () => Promise<unknown>]>([
+    ['findToken', () => store.findToken(tokenOf({ user: 'ann' }))],
+    ['findTokenById', () => store.findTokenById('a')],
+    ['saveToken', () => store.saveToken(tokenOf({ access: 'a' }))],
+    ['deleteToken', () => store.deleteToken('a')],
+    ['getTokens', () => store.getTokens()],
+    ['deleteTokens', () => store.deleteTokens()],
+    ['revoke', () => store.revoke('a')],
+  ])('is the SDK’s exception: %s', async (_, call) => {
+    vault.next({ status: 200, body: { status: 'ok' } })
+    expect(await exceptionOf(call())).toMatchObject({ code: 'invalid_answer' })
+  })
+})
+
 describe('with a key that may only use tokens', () => {
   beforeEach(() => {
     vault.lacking = new Set(['tokens:read', 'tokens:write'])

@@ -14,20 +14,29 @@ from ._errors import TokenVaultError
 
 if TYPE_CHECKING:
     from email.message import Message
+    from typing import Literal
+
+    #: What a call's answer is told by: one of its fields; 204 where it has none.
+    ToldBy = Literal["id", "access_token", "tokens", "deleted", 204]
+
+#: The fields by which the vault's answers are told from another server's, with what each holds.
+TELLING = {"id": str, "access_token": str, "tokens": list, "deleted": int}
 
 
-def read_answer(status: int, headers: Message, body: bytes, origin: str) -> dict[str, Any]:
+def read_answer(status: int, headers: Message, body: bytes, told_by: ToldBy, origin: str) -> dict[str, Any]:
     """The JSON object that the vault answered, an empty one for 204.
 
     Raises a TokenVaultError for a problem document and for whatever is not the vault's, such as a proxy's page.
     """
-    if status == HTTPStatus.NO_CONTENT:
+    if status == told_by == 204:
         return {}
     answer = _parse(body)
-    if isinstance(answer, dict) and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return answer
-    if isinstance(answer, dict) and isinstance(answer.get("code"), str):
-        raise _refusal(status, headers, answer)
+    if isinstance(answer, dict):
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            if told_by != 204 and isinstance(answer.get(told_by), TELLING[told_by]):
+                return answer
+        elif isinstance(answer.get("code"), str):
+            raise _refusal(status, headers, answer)
     detail = f"{origin} answered {status} with something that is not a token vault's: is the url right?"
     raise _with_headers(TokenVaultError(status, "invalid_answer", detail), headers)
 

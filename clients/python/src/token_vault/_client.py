@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Literal
 
+    from ._answer import ToldBy
     from ._types import (
         AccessToken,
         CodeToExchange,
@@ -61,13 +62,13 @@ class TokenVaultClient:
         Its access token has at least ``min_ttl`` seconds left; the vault renews it first if it must.
         """
         body = {**partial, **life_wanted(min_ttl)}
-        return _unless_not_found(None, lambda: cast("Token", self._read("POST", "/v1/tokens/find", body)))
+        return _unless_not_found(None, lambda: cast("Token", self._read("POST", "/v1/tokens/find", "id", body)))
 
     def get(self, token_id: str, *, min_ttl: float | None = None) -> Token | None:
         """The token of an id, or None; ``min_ttl`` as in ``find``."""
 
         def read() -> Token:
-            return cast("Token", self._read("GET", with_query(token_path(token_id), life_wanted(min_ttl))))
+            return cast("Token", self._read("GET", with_query(token_path(token_id), life_wanted(min_ttl)), "id"))
 
         return _unless_not_found(None, read)
 
@@ -79,21 +80,21 @@ class TokenVaultClient:
         # Sent twice, a conditional save would fail for having succeeded.
         repeatable = if_match is None
         headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
-        call = Call("POST", "/v1/tokens", repeatable, lambda elapsed: aged_by(token, elapsed), headers)
+        call = Call("POST", "/v1/tokens", "id", repeatable, lambda elapsed: aged_by(token, elapsed), headers)
         return cast("Token", self._transport.send(call))
 
     def delete(self, token_id: str) -> bool:
         """False where there was no such token, true where an attempt without an answer may have deleted it."""
 
         def delete() -> bool:
-            self._transport.send(Call("DELETE", token_path(token_id), repeatable=True))
+            self._transport.send(Call("DELETE", token_path(token_id), 204, repeatable=True))
             return True
 
         return _unless_not_found(False, delete)
 
     def delete_many(self, which: TokensToDelete) -> int:
         """Deletes all tokens that the filter passes, or none; returns their number. ``{"all": True}`` passes all."""
-        call = Call("DELETE", with_query("/v1/tokens", which), repeatable=False)
+        call = Call("DELETE", with_query("/v1/tokens", which), "deleted", repeatable=False)
         return cast("int", self._transport.send(call)["deleted"])
 
     def list(
@@ -110,7 +111,7 @@ class TokenVaultClient:
         parameters = {**(which or {}), "limit": limit, "include": include}
         cursor: str | None = None
         while True:
-            page = self._read("GET", with_query("/v1/tokens", {**parameters, "cursor": cursor}))
+            page = self._read("GET", with_query("/v1/tokens", {**parameters, "cursor": cursor}), "tokens")
             yield from page["tokens"]
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -120,27 +121,27 @@ class TokenVaultClient:
         """An access token with at least ``min_ttl`` seconds left (60 by default), by id or by a partial token."""
         if isinstance(id_or_partial, str):
             path = with_query(f"{token_path(id_or_partial)}/access-token", life_wanted(min_ttl))
-            return cast("AccessToken", self._read("GET", path))
+            return cast("AccessToken", self._read("GET", path, "access_token"))
         body = {**id_or_partial, **life_wanted(min_ttl)}
-        return cast("AccessToken", self._read("POST", "/v1/access-token", body))
+        return cast("AccessToken", self._read("POST", "/v1/access-token", "access_token", body))
 
     def refresh(self, token_id: str) -> Token:
         """Renews now; returns the token. Raises where the provider refuses or can't be reached."""
-        return cast("Token", self._send_once(f"{token_path(token_id)}/refresh"))
+        return cast("Token", self._send_once(f"{token_path(token_id)}/refresh", "id"))
 
     def exchange(self, code: CodeToExchange) -> Token:
         """Trades an authorization code at the provider, once however often it is asked, and keeps the result."""
-        return cast("Token", self._send_once("/v1/tokens/exchange", code))
+        return cast("Token", self._send_once("/v1/tokens/exchange", "id", code))
 
     def revoke(self, token_id: str) -> None:
         """Revokes the refresh token at the provider, then deletes the token. Where it can't, nothing is deleted."""
-        self._send_once(f"{token_path(token_id)}/revoke")
+        self._send_once(f"{token_path(token_id)}/revoke", 204)
 
-    def _read(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self._transport.send(Call(method, path, repeatable=True, body=_always(body)))
+    def _read(self, method: str, path: str, told_by: ToldBy, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._transport.send(Call(method, path, told_by, repeatable=True, body=_always(body)))
 
-    def _send_once(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self._transport.send(Call("POST", path, repeatable=False, body=_always(body)))
+    def _send_once(self, path: str, told_by: ToldBy, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._transport.send(Call("POST", path, told_by, repeatable=False, body=_always(body)))
 
 
 def _always(body: Mapping[str, Any] | None) -> Callable[[int], Mapping[str, Any]] | None:

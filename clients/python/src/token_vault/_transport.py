@@ -20,6 +20,8 @@ from ._retry import is_unanswered, pause_before_retry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ._answer import ToldBy
+
 #: What a path may hold besides letters and digits (RFC 3986), and the percent sign of what is quoted already.
 PATH_CHARACTERS = "/%-._~!$&'()*+,;=:@"
 #: Seconds, some 24 days: a socket counts milliseconds in 32 bits.
@@ -30,6 +32,7 @@ class Call(NamedTuple):
     method: str
     #: Path and query, from /v1 on.
     path: str
+    told_by: ToldBy
     #: May it be sent again when nobody knows whether it arrived?
     repeatable: bool
     #: The body; told how many whole seconds have gone by since the first attempt.
@@ -75,7 +78,7 @@ class Transport:
         except (OSError, HTTPException) as error:
             failure = self._failure_of(error)
         else:
-            return read_answer(answer.status, answer.headers, answer.body, self._origin)
+            return read_answer(answer.status, answer.headers, answer.body, call.told_by, self._origin)
         # Raised outside of the handler: what broke off may hold half an answer, secrets and all.
         raise failure
 
