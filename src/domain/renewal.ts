@@ -119,6 +119,7 @@ function succeeded(
 ): Settlement {
   const { token: before, claimedAt } = claim
   const { expiresInSeconds } = outcome
+  const inDoubt = isReplaced(before, outcome) && mayBeOvertaken(claim, provider)
   const token: Token = {
     ...before,
     accessToken: outcome.accessToken,
@@ -131,15 +132,29 @@ function succeeded(
     status: 'active',
     lastError: null,
     retryAt: null,
-    lostAt: null,
+    lostAt: inDoubt ? before.lostAt : null,
     refreshedAt: claimedAt,
     renewals: isReplaced(before, outcome) ? [] : before.renewals,
   }
+  const dueAt = refreshDueAt(token, provider, claimedAt, policy)
+  const inGrace = new Date(claimedAt.getTime() + provider.reuseGraceSeconds * PART_OF_GRACE * 1000)
   return {
-    token: { ...token, refreshDueAt: refreshDueAt(token, provider, claimedAt, policy) },
+    token: { ...token, refreshDueAt: inDoubt && dueAt !== null && inGrace < dueAt ? inGrace : dueAt },
     event: { type: 'renewal.succeeded', actor: REFRESHER, facts: factsOf(claim) },
     ...(claim.pause !== null && { pause: null }),
   }
+}
+
+/** Time enough for the request that was cut off to come, and for what its answer replaces to be used again. */
+const PART_OF_GRACE = 0.7
+
+/**
+ * The request that was cut off may reach the provider behind its replay, and replace what that has brought: the token is
+ * renewed once more while the grace lasts.
+ */
+function mayBeOvertaken({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
+  if (lostAt === null || provider.rotates !== 'always') return false
+  return claimedAt.getTime() - lostAt.getTime() < (provider.reuseGraceSeconds * 1000) / 2
 }
 
 /** The provider's limit counts the renewals of one refresh token: a new one starts anew. */

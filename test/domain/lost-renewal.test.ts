@@ -4,6 +4,7 @@ import { isMassFailure } from '../../src/domain/client.ts'
 import type { Provider } from '../../src/domain/provider.ts'
 import type { RenewalOutcome } from '../../src/domain/renewal-outcome.ts'
 import { isDeathExplained, renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
+import { Secret } from '../../src/domain/secret.ts'
 import { inSeconds, NOON } from '../support/domain.ts'
 import { ACME, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
 
@@ -84,6 +85,24 @@ describe('an outcome that was lost', () => {
     const claim = claimOf({ lostAt: inSeconds(-100) })
     expect(settle(RENEWED, { claim, provider: STRICT }).token.lostAt).toBeNull()
     expect(settle(CUT, { claim, provider: STRICT }).token.lostAt).toEqual(inSeconds(-100))
+  })
+
+  test('is followed by one more renewal in the grace, since the request that was cut off may come behind its replay', () => {
+    const replayed = (
+      lostAt: Date,
+      provider = GRACIOUS,
+      refreshToken: Secret | null = new Secret('refresh-2'),
+    ) => settle({ ...RENEWED, refreshToken }, { claim: claimOf({ lostAt }), provider }).token
+    const token = replayed(inSeconds(-10))
+    expect([token.lostAt, secondsAfter(token.refreshDueAt)]).toEqual([inSeconds(-10), 18])
+    const usual = secondsAfter(settle(RENEWED).token.refreshDueAt)
+    for (const { lostAt, refreshDueAt } of [
+      replayed(inSeconds(-15)),
+      replayed(inSeconds(-1), STRICT),
+      replayed(inSeconds(-1), { ...GRACIOUS, rotates: 'never' }),
+      replayed(inSeconds(-1), GRACIOUS, null),
+    ])
+      expect([lostAt, secondsAfter(refreshDueAt)]).toEqual([null, usual])
   })
 
   test('is asked for again within what is left of the grace, whatever the back-off says', () => {
