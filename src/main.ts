@@ -155,7 +155,7 @@ async function compose(parts: Parts): Promise<Service> {
     version: VERSION,
     tls: config.tls,
   })
-  const { url, metricsApp } = await openPorts(app, parts)
+  const { url, metricsApp } = await openPorts(app, parts, bootstrap.keep)
   if (config.refresher) refresher.start()
   return {
     url,
@@ -190,7 +190,7 @@ function composeVault(parts: Parts, keyring: Keyring) {
 }
 
 /** The port of the metrics, where they have one of their own, and that of the callers. Where one cannot be had, none. */
-async function openPorts(app: App, { config, log, metrics }: Parts) {
+async function openPorts(app: App, { config, log, metrics }: Parts, keepKey: () => void) {
   const { host, port, metricsPort } = config
   let metricsApp: App | null = null
   try {
@@ -202,7 +202,10 @@ async function openPorts(app: App, { config, log, metrics }: Parts) {
     // What a request is checked and answered with is compiled only then.
     await app.ready()
     giveBackMemory()
-    return { metricsApp, url: await listen(app, { host, port, variable: 'PORT' }) }
+    const url = await listen(app, { host, port, variable: 'PORT' })
+    // A start that fails shows no key: the next one has to make it, and show it.
+    keepKey()
+    return { metricsApp, url }
   } catch (error) {
     await Promise.all([app.close(), metricsApp?.close()])
     throw error

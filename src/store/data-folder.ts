@@ -25,6 +25,8 @@ export interface DataFolder {
   readonly path: string
   /** Reads the secret of that name; the first time, `make` makes it and it is kept in a file of mode 0600. */
   secret(name: string, make: () => string): KeptSecret
+  /** The same where it is kept, and null where it is not. */
+  kept(name: string): string | null
   /** Lets another service have the folder. */
   close(): void
 }
@@ -52,6 +54,7 @@ export function openDataFolder(path: string): DataFolder {
     return {
       path: folder,
       secret: (name, make) => explainingFaults(folder, () => readOrMakeSecret(join(folder, name), make)),
+      kept: (name) => explainingFaults(folder, () => readSecret(join(folder, name))),
       close() {
         rmSync(pidFile, { force: true })
         lock.release()

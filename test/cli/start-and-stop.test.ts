@@ -16,6 +16,7 @@ let folder: string
 let env: Record<string, string>
 let url: string
 let key: string
+let firstKey: string
 
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'vault-start-')))
@@ -50,7 +51,7 @@ const users = async () =>
 describe('in an empty folder, one start after the other', () => {
   it('the first one prints its key once, in a curl line that works as pasted', async () => {
     const service = await start()
-    key = KEY.exec(service.stdout())?.[0] ?? ''
+    key = firstKey = KEY.exec(service.stdout())?.[0] ?? ''
     const line = /^ +(curl .*)$/m.exec(service.stdout())?.[1] ?? ''
     expect(JSON.parse(execFileSync('bash', ['-c', `${line} --silent`], { encoding: 'utf8' }))).toEqual({
       tokens: [],
@@ -100,6 +101,16 @@ describe('in an empty folder, one start after the other', () => {
     expect(existsSync(join(folder, 'second/postgres/postmaster.pid'))).toBe(false)
     service.signal('SIGTERM')
     expect(await service.ended).toBe(0)
+  })
+
+  it('the first one that serves prints the key, whatever those before it came to', async () => {
+    const next = tokenVault([], { ...env, TOKEN_VAULT_DATA_DIR: 'second' }, folder)
+    await next.says(`${url}/v1/tokens`)
+    key = KEY.exec(next.stdout())?.[0] ?? ''
+    expect(await users()).toEqual([])
+    next.signal('SIGTERM')
+    expect(await next.ended).toBe(0)
+    key = firstKey
   })
 
   it('after kill -9 the next one starts, with all that was saved', async () => {

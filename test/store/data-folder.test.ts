@@ -143,8 +143,10 @@ describe('a secret', () => {
   })
 
   it('is made once and kept in a file for its owner only', () => {
+    expect(folder.kept('key')).toBe(null)
     expect(folder.secret('key', () => 'k1')).toEqual({ value: 'k1', created: true })
     expect(folder.secret('key', never)).toEqual({ value: 'k1', created: false })
+    expect(folder.kept('key')).toBe('k1')
     expect(modeOf(fileOf('key'))).toBe('600')
     expect(readdirSync(folder.path).sort()).toEqual(['key', 'lock', 'service.pid'])
   })
