@@ -17,7 +17,7 @@ import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
-import { tellAnswers } from './plugins/tell-answers.ts'
+import { createTeller, tellAnswers, unrouted } from './plugins/tell-answers.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -56,14 +56,18 @@ const MOST_PARAMETER_LENGTH = 64 * 1024
 
 /** The service over HTTP, for production and for tests. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const tell = createTeller(options.logger, options.observer)
   const app = await createServer(options.logger, {
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
     https: options.tls && httpsOptions(options.tls),
+    tellUnrouted(answer) {
+      tell(unrouted(answer))
+    },
   })
   app.withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(compileValidator)
   closeConnections(app)
-  tellAnswers(app, options.observer)
+  tellAnswers(app, tell)
   parseJsonOnly(app)
   refuseMalformedQuery(app)
   refuseOtherMethods(app)

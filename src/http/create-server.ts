@@ -5,12 +5,14 @@ import sensible from '@fastify/sensible'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
+import type { TellUnrouted } from './plugins/problems.ts'
 import { refuseOddHeaders } from './plugins/odd-headers.ts'
 
 interface MoreOptions {
   bodyLimit?: number
   routerOptions?: { maxParamLength: number }
   https?: ServerOptions | null
+  tellUnrouted?: TellUnrouted
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
@@ -26,7 +28,7 @@ const PLAIN = { http: SERVER }
 /** A server without routes, which answers whatever is sent to it by problem documents that no cache keeps. */
 export async function createServer(
   loggerInstance: FastifyBaseLogger,
-  { https = null, ...more }: MoreOptions = {},
+  { https = null, tellUnrouted = () => undefined, ...more }: MoreOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance,
@@ -37,8 +39,12 @@ export async function createServer(
     requestTimeout: REQUEST_TIMEOUT_MS,
     // What comes in on a connection that is still open is served: Fastify's own refusal is no problem document.
     return503OnClosing: false,
-    clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: answerMalformedPath,
+    clientErrorHandler(error, socket) {
+      answerBrokenRequest(error, socket, tellUnrouted)
+    },
+    frameworkErrors(_error, request, reply) {
+      answerMalformedPath(request, reply, tellUnrouted)
+    },
     ...PLAIN,
     https: https && { ...https, ...SERVER },
     ...more,

@@ -128,23 +128,23 @@ function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Faul
   return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
 }
 
+/** Who is told of the answers that no hook sees. What is not HTTP has no method. */
+export type TellUnrouted = (answer: { id: string; method: string | null; status: number }) => void
+
 /** A path that cannot be decoded reaches no route, no hook and no plugin. */
-export function answerMalformedPath(
-  _error: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
+export function answerMalformedPath(request: FastifyRequest, reply: FastifyReply, tell: TellUnrouted): void {
   const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (path)' }]
   reply.header('cache-control', 'no-store').header('x-request-id', request.id)
   answeredEarly.add(request.raw.socket)
   void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
+  tell({ id: request.id, method: request.method, status: reply.statusCode })
 }
 
 /**
  * What is not even HTTP never becomes a request: it is answered on the bare socket. The rest of a request that has its
  * answer gets no other one: a proxy might take it for the answer to the next request.
  */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, tell: TellUnrouted): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return
   if (answeredEarly.has(socket)) {
     socket.end()
@@ -169,6 +169,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
       body,
     ].join('\r\n'),
   )
+  tell({ id: problem.request_id, method: null, status })
 }
 
 const brokenRequests: Record<string, [number, string]> = {

@@ -1,7 +1,10 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { RequestObserver } from '../../domain/observer.ts'
+import type { TellUnrouted } from './problems.ts'
 
 type Answer = Parameters<RequestObserver['answered']>[0] & { line: Readonly<Record<string, unknown>> }
+
+export type Tell = (answer: Answer) => void
 
 /**
  * One line an answer, of fields that are allowed by name: never a header, a query or a body. Those that went well are
@@ -9,14 +12,21 @@ type Answer = Parameters<RequestObserver['answered']>[0] & { line: Readonly<Reco
  * event loop are told together, behind all of them: told one by one, each between two requests, they took an eighth of
  * what an access token takes.
  */
-export function tellAnswers(app: FastifyInstance, observer: RequestObserver): void {
+export function createTeller(log: FastifyBaseLogger, observer: RequestObserver): Tell {
   let untold: Answer[] = []
-  const tell = () => {
+  const tellAll = () => {
     const answers = untold
     untold = []
-    for (const { line, code } of answers) app.log[code === 'ok' ? 'debug' : 'info'](line, 'answered')
+    for (const { line, code } of answers) log[code === 'ok' ? 'debug' : 'info'](line, 'answered')
     for (const answer of answers) observer.answered(answer)
   }
+  return (answer) => {
+    if (untold.length === 0) setImmediate(tellAll)
+    untold.push(answer)
+  }
+}
+
+export function tellAnswers(app: FastifyInstance, tell: Tell): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { id, method, outcome: code, routeOptions } = request
     const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
@@ -28,8 +38,13 @@ export function tellAnswers(app: FastifyInstance, observer: RequestObserver): vo
       ms: Math.round(ms * 10) / 10,
       key_id: request.caller?.keyId ?? null,
     }
-    if (untold.length === 0) setImmediate(tell)
-    untold.push({ line, method: request.is404 ? null : method, route, code, ms })
+    tell({ line, method: request.is404 ? null : method, route, code, ms })
     done()
   })
+}
+
+/** What no hook sees has no key, and nobody knows when it began. */
+export function unrouted({ id, method, status }: Parameters<TellUnrouted>[0]): Answer {
+  const line = { request_id: id, method, route: null, status, ms: null, key_id: null }
+  return { line, method: null, route: null, code: 'invalid_request', ms: 0 }
 }
