@@ -85,10 +85,8 @@ async function importRow(importing: Importing, { place, columns, fault }: Source
   try {
     const save = readSaveOrder(body)
     const plan = await carryOut(importing, save)
-    tell(importing, { place, save, plan })
-    if (columns.id !== undefined && plan.token.id !== columns.id) {
-      report.rename(place, columns.id, importing.dryRun && plan.replaces === null ? null : plan.token.id)
-    }
+    const id = tell(importing, { place, save, plan })
+    if (columns.id !== undefined && id !== columns.id) report.rename(place, columns.id, id)
     remarkRenewal(report, plan)
     if (expiry === 'in seconds') report.remark('expiry in seconds')
     if (expiry === 'unreadable') report.remark('expiry unreadable')
@@ -129,15 +127,30 @@ class DryRun extends Error {
   }
 }
 
-function tell(
-  { report, seen, dryRun }: Importing,
-  row: { place: string; save: SaveRequest; plan: SavePlan },
-): void {
+interface Planned {
+  place: string
+  save: SaveRequest
+  plan: SavePlan
+}
+
+/** Returns the id of the row's token; null for one that a dry run does not know. */
+function tell({ report, seen, dryRun }: Importing, row: Planned): string | null {
   const { place, save, plan } = row
-  const twin = seen.meet(dryRun && plan.replaces === null ? marksOf(save) : [plan.token.id], place)
-  if (twin !== null) report.name('duplicate', place, `is of the same token as ${twin}`)
+  const { id } = plan.token
+  const first =
+    dryRun && plan.replaces === null
+      ? seen.meet(marksOf(save), () => ({ place, id: idOfDraft(seen, row) }))
+      : seen.meet([id], () => ({ place, id }))
+  if (first.place !== place) report.name('duplicate', place, `is of the same token as ${first.place}`)
   else if (plan.replaces === null) report.count('imported')
   else report.count(plan.token === plan.replaces ? 'unchanged' : 'merged')
+  return first.id
+}
+
+/** The row's own id, where the import would keep it: another token of the same source may have it by then. */
+function idOfDraft(seen: SeenRows, { place, save, plan }: Planned): string | null {
+  const { id } = plan.token
+  return id === save.id && seen.meet([id], () => ({ place, id })).place === place ? id : null
 }
 
 /** What concerns one row is reported; anything else ends the import. */

@@ -2,19 +2,25 @@ import type { SaveRequest } from '../domain/save.ts'
 import { sha256 } from '../domain/sha256.ts'
 import { userKeyOf } from '../domain/token.ts'
 
-/** Remembers of which token a row was, at some 100 bytes a token, so that a duplicate can name its twin. */
+/** Remembers of which token a row was, at some 150 bytes a token, so that a duplicate can name its twin. */
 export interface SeenRows {
-  /** The place of an earlier row with one of these marks; null where there was none. */
-  meet(marks: string[], place: string): string | null
+  /** The first row with one of these marks: `row` where none was before it. */
+  meet(marks: string[], row: () => SeenRow): SeenRow
+}
+
+interface SeenRow {
+  place: string
+  /** Of its token; null where it is not known yet. */
+  id: string | null
 }
 
 export function createSeenRows(): SeenRows {
-  const places = new Map<string, string>()
+  const rows = new Map<string, SeenRow>()
   return {
-    meet(marks, place) {
-      const twin = marks.map((mark) => places.get(mark)).find((found) => found !== undefined)
-      for (const mark of marks) places.set(mark, twin ?? place)
-      return twin ?? null
+    meet(marks, row) {
+      const first = marks.map((mark) => rows.get(mark)).find((found) => found !== undefined) ?? row()
+      for (const mark of marks) rows.set(mark, first)
+      return first
     },
   }
 }

@@ -223,26 +223,6 @@ describe('a row that cannot be imported', () => {
   })
 })
 
-test('a dry run tells the same and writes nothing', async () => {
-  await world.importRows([ANN])
-  const before = await stored()
-  const rows = [
-    ANN,
-    { ...ANN, expiry_time: LATER },
-    ONEIL,
-    { ...ONEIL, expiry_time: LATER },
-    { id: '9' },
-    { ...ZOE, api_domain: 'x' },
-  ]
-  const dry = await world.importRows(rows, { dryRun: true })
-  expect(await stored()).toEqual(before)
-  expect(await world.query('select distinct type from events')).toEqual([{ type: 'token.created' }])
-  expect(dry.told[0]).toMatch(/^Dry run, no token was saved. What 6 rows of /)
-  expect(dry.counts).toEqual({ unchanged: 1, imported: 1, duplicate: 2, empty: 1, skipped: 1 })
-  const wet = await world.importRows(rows)
-  expect([wet.counts, wet.told.slice(1)]).toEqual([dry.counts, dry.told.slice(1)])
-})
-
 describe('whatever the rows hold', () => {
   const few = (name: string) => fc.constantFrom('', ...[1, 2, 3].map((number) => `${name}-${number}`))
   const some = (name: string) => few(name).filter((value) => value !== '')
