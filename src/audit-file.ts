@@ -53,11 +53,17 @@ export function isFileOrNone(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() ?? true
 }
 
+const REMEDIES: Record<string, string> = {
+  ENOSPC: 'make room on its disk',
+  EDQUOT: 'make room on its disk',
+  EROFS: 'name a file on a disk that takes writes',
+  EISDIR: 'name a file in it',
+}
+
 export function unwritable(place: string, cause: unknown): StartupError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
-  return new StartupError(
-    `TOKEN_VAULT_AUDIT_LOG: ${place} cannot be written (${code}): make its folder writable`,
-  )
+  const remedy = REMEDIES[code] ?? 'make its folder writable'
+  return new StartupError(`TOKEN_VAULT_AUDIT_LOG: ${place} cannot be written (${code}): ${remedy}`)
 }
 
 function explained<Result>(file: string, work: () => Result): Result {

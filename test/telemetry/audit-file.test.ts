@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { checkAuditFile } from '../../src/audit-file.ts'
+import { checkAuditFile, unwritable } from '../../src/audit-file.ts'
 import { openAudit } from '../../src/open-audit.ts'
 import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
 import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
@@ -82,6 +82,17 @@ describe('a file', () => {
     expect(() => {
       checkAuditFile(folder)
     }).toThrow('EISDIR')
+  })
+
+  test.each([
+    ['ENOSPC', 'make room on its disk'],
+    ['EROFS', 'name a file on a disk that takes writes'],
+    ['EISDIR', 'name a file in it'],
+    ['EACCES', 'make its folder writable'],
+  ])('that cannot be written for %s says what to do about that', (code, remedy) => {
+    expect(unwritable('audit.log', { code }).message).toBe(
+      `TOKEN_VAULT_AUDIT_LOG: audit.log cannot be written (${code}): ${remedy}`,
+    )
   })
 
   test('goes on when the file is replaced or deleted: no line is written where nobody finds it', async () => {
