@@ -125,12 +125,13 @@ function readOptional(settings: Settings, name: string, range: Range): number | 
 
 function readProviders(settings: Settings): unknown {
   const name = 'TOKEN_VAULT_PROVIDERS_FILE'
-  const text = settings.file(name)
+  const example = '/etc/token-vault/providers.json'
+  const text = settings.file(name, example)
   if (text === null) return null
   try {
     return JSON.parse(text) as unknown
   } catch {
-    settings.fault(name, 'the file is not JSON', '/etc/token-vault/providers.json')
+    settings.fault(name, 'the file is not JSON', example)
     return null
   }
 }

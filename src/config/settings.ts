@@ -16,13 +16,15 @@ export interface Settings {
   choice<Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice
   /** What the text parses to; `parse` returns null for what is no good. Null where it is unset. */
   parsed<Value>(name: string, parse: (text: string) => Value | null, example: string): Value | null
-  /** The text of the file that the variable names. */
-  file(name: string): string | null
+  /** The text of the file that the variable names; null where it is unset. */
+  file(name: string, example: string): string | null
   fault(name: string, wrong: string, example: string): void
   /** The same, unless the variable has a fault already: one that cannot be read is not called missing as well. */
   missing(name: string, wrong: string, example: string): void
   faults: readonly string[]
 }
+
+const SECRET_FILE_EXAMPLE = '/run/secrets/name'
 
 /** Which variables may be given as `NAME_FILE`: those that carry a secret. */
 export function createSettings(env: Environment, secretNames: readonly string[]): Settings {
@@ -35,14 +37,14 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     const value = env[name]
     return value === undefined || value === '' ? null : value
   }
-  const file = (name: string): string | null => {
+  const file = (name: string, example: string): string | null => {
     const path = given(name)
     if (path === null) return null
     try {
       return readFileSync(path, 'utf8')
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      fault(name, `the file that it names cannot be read (${String(code)})`, '/run/secrets/name')
+      fault(name, `the file that it names cannot be read (${String(code)})`, example)
       return null
     }
   }
@@ -50,8 +52,8 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     const fileName = `${name}_FILE`
     if (!secretNames.includes(name) || given(fileName) === null) return given(name)
     if (given(name) !== null)
-      fault(fileName, `is given together with ${name}: give one of them`, '/run/secrets/name')
-    const value = file(fileName)?.trim() ?? null
+      fault(fileName, `is given together with ${name}: give one of them`, SECRET_FILE_EXAMPLE)
+    const value = file(fileName, SECRET_FILE_EXAMPLE)?.trim() ?? null
     return value === '' ? null : value
   }
 

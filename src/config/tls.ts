@@ -57,7 +57,7 @@ export function readTls(settings: Settings): Tls | null {
 }
 
 function readPem(settings: Settings, { name, kind, example, parse }: PemSetting): string | null {
-  const pem = settings.file(name)
+  const pem = settings.file(name, example)
   if (pem === null) return null
   try {
     parse(pem)

@@ -97,8 +97,13 @@ describe('a value that is wrong stops the start with one line that names it and 
     ['TOKEN_VAULT_REFRESH_CONCURRENCY', 'many', /from 1 to 10000, for example .*=32$/],
     ['TOKEN_VAULT_REFRESHER', 'yes', /must be one of on, off, for example TOKEN_VAULT_REFRESHER=on$/],
     ['LOG_LEVEL', 'verbose', /must be one of fatal, error, warn, info, debug, trace, silent, for example/],
-    ['TOKEN_VAULT_PROVIDERS_FILE', '/nowhere/p.json', /cannot be read \(ENOENT\), for example/],
-    ['TOKEN_VAULT_TLS_CLIENT_CA', '/nowhere/ca.crt', /cannot be read \(ENOENT\), for example/],
+    [
+      'TOKEN_VAULT_PROVIDERS_FILE',
+      '/nowhere/p.json',
+      /\(ENOENT\), for example .*=\/etc\/.*\/providers\.json$/,
+    ],
+    ['TOKEN_VAULT_TLS_CLIENT_CA', '/nowhere/ca.crt', /\(ENOENT\), for example .*=\/tls\/client-ca\.crt$/],
+    ['MYSQL_URL_FILE', '/nowhere/url', /cannot be read \(ENOENT\), for example .*=\/run\/secrets\/name$/],
     ['TOKEN_VAULT_REFRESH_MARGINS', '600', /is no setting of this version: remove it, or mend its name/],
     ['TOKEN_VAULT_DATA_DIR_FILE', '/x', /is no setting of this version/],
   ]
