@@ -91,9 +91,12 @@ async function initCluster(job: GuardJob, stopping: AbortSignal): Promise<void> 
   }
   const staging = prefix + String(process.pid)
   const passwordFile = `${staging}.password`
-  writeFor(job.user, passwordFile, job.password)
-  await runInitdb(job, staging, passwordFile, stopping)
-  rmSync(passwordFile)
+  try {
+    writeFor(job.user, passwordFile, job.password)
+    await runInitdb(job, staging, passwordFile, stopping)
+  } finally {
+    rmSync(passwordFile, { force: true })
+  }
   stopping.throwIfAborted()
   renameSync(staging, job.cluster)
   syncFolder(job.home)

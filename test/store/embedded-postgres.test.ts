@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { StartupError } from '../../src/domain/errors.ts'
+import { launchGuard } from '../../src/store/embedded-postgres-process.ts'
 import { freePort } from '../../src/store/free-port.ts'
 import { eventually, postgresPidOf, query } from '../support/embedded-processes.ts'
 import { notesIn, useRoom, useUsedDataFolder } from '../support/embedded-room.ts'
@@ -73,6 +74,16 @@ describe('a start', () => {
     const attempt = room.start({ dataDir: usedDataFolder(), settings: { shared_buffers: 'much' } })
     await expect(attempt).rejects.toThrow(StartupError)
     await expect(attempt).rejects.toThrow(/value for parameter "shared_buffers".*postgres\.log.*DATABASE_URL/)
+  })
+
+  it('leaves no password behind where the cluster cannot be made', async () => {
+    const { path } = room
+    const programs = { initdb: process.execPath, postgres: process.execPath }
+    const where = { home: path, cluster: join(path, 'postgres'), ephemeral: false, user: null }
+    const guard = launchGuard({ ...programs, ...where, settings: {}, password: 'secret', mayInit: true })
+    await guard.ended
+    expect(guard.lastWords()).toContain('initdb ended with exit code')
+    expect(readdirSync(path).sort()).toEqual(['postgres.lock', 'postgres.log'])
   })
 
   it('says what to restore where the password does not fit the cluster', async () => {
