@@ -6,7 +6,13 @@ import { COMMAND_LINE } from './domain/token.ts'
 import { readKeyOrder } from './http/key-order.ts'
 import { createApiKeyStore } from './store/api-key-store.ts'
 import type { Db } from './store/database.ts'
-import { createNamespace, deleteNamespace, findNamespace, listNamespaces } from './store/namespaces.ts'
+import {
+  createNamespace,
+  deleteNamespace,
+  ensureNamespace,
+  findNamespace,
+  listNamespaces,
+} from './store/namespaces.ts'
 import type { ApiKeys } from './vault/api-keys.ts'
 import { createApiKeys } from './vault/api-keys.ts'
 
@@ -133,13 +139,15 @@ function nameOf(given = ''): string {
 }
 
 /**
- * The command line, as a caller in the namespace that its option names.
+ * The command line, as a caller in the namespace that its option names; the default one is made where it is missing.
  * @throws StartupError where there is none
  */
 export async function namespaceOf(db: Db, name: string): Promise<Caller> {
   if (!NAMESPACE.test(name)) {
     throw new StartupError('--namespace: give a name of a-z 0-9 . _ -, for example --namespace billing')
   }
+  // The service makes it at its start, which may be yet to come.
+  if (name === DEFAULT_NAMESPACE) await ensureNamespace(db, name)
   const namespace = await findNamespace(db, name)
   if (namespace === null) {
     throw new StartupError(

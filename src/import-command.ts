@@ -28,7 +28,6 @@ import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
 import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database, Db } from './store/database.ts'
-import { ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -121,8 +120,6 @@ async function importSource(parts: Import): Promise<Counts> {
   const { config, words, output, blanks, source, backing } = parts
   const { db } = parts.database
   const { dryRun, namespace: into = DEFAULT_NAMESPACE } = words
-  // The service makes it at its start, which may be yet to come.
-  await ensureNamespace(db, DEFAULT_NAMESPACE)
   const caller = await namespaceOf(db, into)
   const saving = await openSaving(config, db, backing)
   const record = commandRecord(config, backing)

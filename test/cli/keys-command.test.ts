@@ -159,6 +159,21 @@ describe('the namespace "default"', () => {
     expect(await namespaceRows()).toEqual(before)
   })
 
+  test('is there for a key that is made before the first start', async () => {
+    const fresh = await createTestDatabase()
+    const order = ['keys', 'create', '--name', 'crm', '--scopes', 'tokens:list']
+    const { code, stdout, stderr } = await runWith(
+      { TOKEN_VAULT_AUDIT_LOG, DATABASE_URL: fresh.url },
+      ...order,
+    )
+    expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^tv_/), []])
+    const started = await startVault({ databaseUrl: fresh.url, env: { TOKEN_VAULT_MASTER_KEYS } })
+    const authorization = `Bearer ${stdout.trim()}`
+    expect((await started.call('GET', '/v1/tokens', undefined, { authorization })).status).toBe(200)
+    await started.close()
+    await fresh.drop()
+  })
+
   test('that somebody took out of the database costs the others nothing, and the next start makes it anew', async () => {
     await run('namespaces', 'create', 'billing')
     const scopes = 'tokens:read,tokens:write'
