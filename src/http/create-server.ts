@@ -7,6 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
 import type { TellUnrouted } from './plugins/problems.ts'
 import { refuseOddHeaders } from './plugins/odd-headers.ts'
+import { answerInTurn } from './plugins/requests-in-turn.ts'
 
 interface MoreOptions {
   bodyLimit?: number
@@ -52,6 +53,7 @@ export async function createServer(
   // Node would answer in its own words.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   await app.register(sensible)
+  answerInTurn(app)
   giveParsersAnEnd(app)
   stampAnswers(app)
   answerProblems(app)

@@ -6,6 +6,7 @@ import type { ErrorFacts } from '../../domain/errors.ts'
 import { escapePointer, VaultError } from '../../domain/errors.ts'
 import type { ProblemCode } from '../problem.ts'
 import { problemOf } from '../problem.ts'
+import { takeTurn } from './requests-in-turn.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -135,9 +136,11 @@ export type TellUnrouted = (answer: { id: string; method: string | null; status:
 export function answerMalformedPath(request: FastifyRequest, reply: FastifyReply, tell: TellUnrouted): void {
   const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (path)' }]
   reply.header('cache-control', 'no-store').header('x-request-id', request.id)
-  answeredEarly.add(request.raw.socket)
-  void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
-  tell({ id: request.id, method: request.method, status: reply.statusCode })
+  takeTurn(reply.raw, () => {
+    answeredEarly.add(request.raw.socket)
+    void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
+    tell({ id: request.id, method: request.method, status: reply.statusCode })
+  })
 }
 
 /**
