@@ -76,13 +76,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   auditAnswers(app, { ...options, trail: options.audit })
   await limitRequests(app, options.rateLimit, options.clock)
   guardRoutes(app)
-  await describeRoutes(app, options.version)
+  const sendDocument = await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(grantRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(accessTokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(eventRoutes, { prefix: '/v1', history: options.history })
   await app.register(keyRoutes, { prefix: '/v1', apiKeys: options.apiKeys })
-  await app.register(serviceRoutes, { ready: options.ready })
+  await app.register(serviceRoutes, { ready: options.ready, sendDocument })
   if (options.metrics !== null) await app.register(metricsRoute, { metrics: options.metrics })
   return app
 }

@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifySchema } from 'fastify'
 import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
 import type { Scope } from '../domain/caller.ts'
 
@@ -19,8 +19,17 @@ const DESCRIPTION = `Keeps OAuth tokens, encrypted, and renews every access toke
 Send an API key as \`Authorization: Bearer tv_…\`. A field that the key may not see is left out of the answer.
 Errors are problem documents (RFC 9457): branch on \`code\`.`
 
+/** Answers with the document. */
+export type SendDocument = (reply: FastifyReply) => FastifyReply
+
 /** OpenAPI 3.1 of exactly the routes that are registered after this, and a page to read and try them. */
-export async function describeRoutes(app: FastifyInstance, version: string): Promise<void> {
+export async function describeRoutes(app: FastifyInstance, version: string): Promise<SendDocument> {
+  // Anybody may ask, however often, and it takes milliseconds to make.
+  let document: Buffer | null = null
+  const sendDocument: SendDocument = (reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(document)
+  }
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -31,6 +40,9 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
     },
     transform: ({ schema, url, route }) => ({ url, schema: described(schema, route.config?.scope) }),
   })
+  app.addHook('onRoute', (route) => {
+    if (route.url === '/docs/json') route.handler = (_request, reply) => sendDocument(reply)
+  })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
@@ -39,6 +51,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
     uiConfig: { persistAuthorization: false },
     theme: { title: 'Token vault' },
   })
+  return sendDocument
 }
 
 /** What every route that needs a key can answer. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { createTestApp } from '../support/app.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'
@@ -22,6 +23,21 @@ afterAll(async () => {
 test('the printed OpenAPI document is the one that the service answers with', async () => {
   const { body } = await vault.call('GET', '/openapi.json')
   await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../../openapi.json')
+})
+
+test('the document is made once, for whoever asks and wherever', async () => {
+  const app = await createTestApp({})
+  onTestFinished(() => app.close())
+  const swagger = vi.spyOn(app, 'swagger')
+  const paths = ['/openapi.json', '/docs/json', '/openapi.json', '/docs/json']
+  const answers = await Promise.all(paths.map((url) => app.inject({ url })))
+  expect(swagger).toHaveBeenCalledTimes(1)
+  for (const { headers, body } of answers) {
+    expect(headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(body).toBe(answers[0]?.body)
+  }
+  const head = await app.inject({ method: 'HEAD', url: '/openapi.json' })
+  expect(head.headers['content-length']).toBe(answers[0]?.headers['content-length'])
 })
 
 test('each cursor and each If-Match that the document allows is taken', async () => {

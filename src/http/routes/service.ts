@@ -1,12 +1,17 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { StartupError, storageUnavailable } from '../../domain/errors.ts'
+import type { SendDocument } from '../openapi.ts'
 import * as operations from '../operations.ts'
 
 /** Can this replica serve? Rejects with what is in the way. */
 export type Readiness = () => Promise<void>
 
 /** What the service says of itself, to anybody. */
-export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> = (app, { ready }, done) => {
+export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness; sendDocument: SendDocument }> = (
+  app,
+  { ready, sendDocument },
+  done,
+) => {
   app.get('/healthz', { schema: operations.healthz }, () => ({ status: 'ok' as const }))
 
   app.get('/readyz', { schema: operations.readyz }, async (request) => {
@@ -20,6 +25,6 @@ export const serviceRoutes: FastifyPluginCallbackTypebox<{ ready: Readiness }> =
     return { status: 'ok' as const }
   })
 
-  app.get('/openapi.json', { schema: operations.openapi }, () => app.swagger())
+  app.get('/openapi.json', { schema: operations.openapi }, (_request, reply) => sendDocument(reply))
   done()
 }
