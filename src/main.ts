@@ -13,7 +13,7 @@ import { giveBackMemory } from './give-back-memory.ts'
 import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 import { createMetricsApp } from './http/metrics-app.ts'
-import { shareReadiness } from './http/shared-readiness.ts'
+import { shareAnswers } from './http/share-answers.ts'
 import { openAudit } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import { openBacking } from './open-backing.ts'
@@ -85,7 +85,8 @@ export async function serve(
   ephemeral: boolean,
   keyCacheMs = KEY_CACHE_MS,
 ): Promise<Service> {
-  const metrics = createMetrics()
+  const counted = createMetrics()
+  const metrics = { ...counted, text: shareAnswers(counted.text, clock) }
   const observer = createEndpointObserver(log, metrics)
   const providers = createProviders(loadProviders(config.providers), { observer })
   const backing = await openBacking(config, ephemeral)
@@ -134,7 +135,7 @@ async function compose(parts: Parts): Promise<Service> {
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
   const { key } = bootstrap
-  const checkWell = shareReadiness(() => checkReady(parts, checkKeys), clock)
+  const checkWell = shareAnswers(() => checkReady(parts, checkKeys), clock)
   let stopping = false
   const app = await createApp({
     vault,

@@ -104,7 +104,7 @@ describe('a rotated refresh token whose way to the database is lost', () => {
       Number(
         new RegExp(`^token_vault_${name}_total (\\d+)$`, 'm').exec((await call('GET', '/metrics')).text)?.[1],
       )
-    expect(await counted('renewal_store_failures')).toBeGreaterThan(0)
+    await expect.poll(() => counted('renewal_store_failures'), soon).toBeGreaterThan(0)
     await expect.poll(() => counted('refresher_failures'), soon).toBeGreaterThan(0)
     await world.proxy.restore()
     expect((await answer).status).toBe(200)

@@ -1,15 +1,23 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { shareReadiness } from '../../src/http/shared-readiness.ts'
+import { shareAnswers } from '../../src/http/share-answers.ts'
 
 let nowMs: number
 let checks: { resolve(): void; reject(error: Error): void }[]
 const clock = { monotonicMs: () => nowMs, sleep: () => Promise.resolve() }
 const ready = () =>
-  shareReadiness(() => new Promise((resolve, reject) => checks.push({ resolve, reject })), clock)
+  shareAnswers(() => new Promise<void>((resolve, reject) => checks.push({ resolve, reject })), clock)
 
 beforeEach(() => {
   nowMs = 0
   checks = []
+})
+
+test('what was answered is given to all', async () => {
+  const ask = shareAnswers(() => Promise.resolve({}), clock)
+  const [one, other] = await Promise.all([ask(), ask()])
+  expect([other === one, (await ask()) === one]).toEqual([true, true])
+  nowMs = 1000
+  expect((await ask()) === one).toBe(false)
 })
 
 describe('readiness', () => {
