@@ -1,8 +1,11 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiKeyStore } from '../../src/store/api-key-store.ts'
 import { createDatabase } from '../../src/store/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { parseRaw, rawRequest } from '../support/raw-http.ts'
 import type { TestVault } from '../support/vault.ts'
 import { startVault } from '../support/vault.ts'
 
@@ -98,6 +101,21 @@ describe('an API key', () => {
     )
     expect({ ...revoked.body, request_id: '' }).toEqual({ ...unknown.body, request_id: '' })
     expect((await vault.call('DELETE', `/v1/keys/${id}`)).body.code).toBe('not_found')
+  })
+
+  test('that is revoked while a body trickles in is refused, and leaves no heir', async () => {
+    const { id, key } = await makeKey(['admin'])
+    const body = JSON.stringify({ name: 'heir', scopes: ['admin'] })
+    const trickle = connect(Number(new URL(vault.url).port), '127.0.0.1')
+    const head = ['POST /v1/keys HTTP/1.1', `Authorization: Bearer ${key}`, 'Content-Type: application/json']
+    trickle.write(rawRequest([...head, `Content-Length: ${body.length}`], body.slice(0, -1)))
+    const used = () => database.query('select from api_keys where id = $1 and last_used_at is not null', [id])
+    await expect.poll(used).toHaveLength(1)
+    await vault.call('DELETE', `/v1/keys/${id}`)
+    expect(await within(5, async () => (await statusWith(key)) === 401)).toBe(true)
+    trickle.write(body.slice(-1))
+    expect(parseRaw(await text(trickle))).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
+    expect((await vault.call('GET', '/v1/keys')).text).not.toContain('heir')
   })
 
   test('is refused once it has expired', async () => {
