@@ -36,12 +36,27 @@ export async function getToken(
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 
-/** The sealed values of a thousand tokens may be 100 MB. */
-const MOST_SEALED_BYTES = 4 * 1024 * 1024
-const SEALED_BYTES = SEALED_COLUMNS.map((name) => `coalesce(octet_length(${COLUMN_NAMES[name]}), 0)`)
-const BYTES_BEFORE = `sum(${SEALED_BYTES.join(' + ')}) over (order by id rows between unbounded preceding and 1 preceding)`
-/** Null from where those before it are too many. */
-const WITH_SECRETS = `case when coalesce(${BYTES_BEFORE}, 0) < ${MOST_SEALED_BYTES} then ${STORED_TOKEN} end`
+/** The sealed values of a thousand tokens may be 100 MB, their texts 28. */
+const MOST_BYTES = 4 * 1024 * 1024
+const TEXT_COLUMNS = [
+  'provider',
+  'userName',
+  'clientId',
+  'tokenType',
+  'scope',
+  'redirectUrl',
+  'apiDomain',
+  'errorDetail',
+] as const
+const WITH_SECRETS = upToLimit([...TEXT_COLUMNS, ...SEALED_COLUMNS], STORED_TOKEN)
+const WITHOUT_SECRETS = upToLimit(TEXT_COLUMNS, METADATA)
+
+/** The token; null from where those before it are too many bytes. */
+function upToLimit(columns: readonly (keyof typeof COLUMN_NAMES)[], token: string): string {
+  const bytes = columns.map((name) => `coalesce(octet_length(${COLUMN_NAMES[name]}), 0)`)
+  const before = `sum(${bytes.join(' + ')}) over (order by id rows between unbounded preceding and 1 preceding)`
+  return `case when coalesce(${before}, 0) < ${MOST_BYTES} then ${token} end`
+}
 
 /** Along the primary key, or along the index of the user or the status that the filter names. */
 export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, page: Page): Promise<Listed> {
@@ -54,7 +69,7 @@ export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, 
     .limit(page.limit + 1)
   const rows = await db
     .selectFrom(some.as('tokens'))
-    .select(sql.raw<StoredJson | null>(page.secrets ? WITH_SECRETS : METADATA).as('token'))
+    .select(sql.raw<StoredJson | null>(page.secrets ? WITH_SECRETS : WITHOUT_SECRETS).as('token'))
     .select(sql<Date>`now()`.as('now'))
     .orderBy('id')
     .execute()

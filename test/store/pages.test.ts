@@ -8,8 +8,8 @@ const the = useStorage(openStorage)
 const EVERY = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
 const SECRETS = ['clientSecret', 'refreshToken', 'grantToken', 'accessToken'] as const
 
-const list = (secrets: boolean, after: string | null = null) =>
-  the.replica.store.list(the.storage.namespaceId, { filter: EVERY, limit: 100, after, secrets })
+const list = (secrets: boolean, after: string | null = null, limit = 100) =>
+  the.replica.store.list(the.storage.namespaceId, { filter: EVERY, limit, after, secrets })
 
 test('a page without secrets brings none of them, and knows of each whether the token has it', async () => {
   for (const [id, secret] of Object.entries(SECRETS))
@@ -32,4 +32,17 @@ test('a page whose secrets would be too many bytes ends early, and the next one 
   const second = await list(true, first.next)
   expect([first.tokens.length > 60, second.next]).toEqual([true, null])
   expect([...first.tokens, ...second.tokens].map(({ id }) => id)).toEqual(whole.tokens.map(({ id }) => id))
+})
+
+test('a page without secrets ends early, too, where its texts would be too many bytes', async () => {
+  const text = '\u{1f511}'.repeat(1_000)
+  const texts = { userName: text, tokenType: text, scope: text, redirectUrl: text, apiDomain: text }
+  const ids = Array.from({ length: 200 }, (_, index) => String(index).padStart(3, '0'))
+  const save = (id: string) => the.replica.save({ id, accessToken: id, ...texts, clientId: `${id}${text}` })
+  await Promise.all(ids.map(save))
+  const first = await list(false, null, 1_000)
+  const second = await list(false, first.next, 1_000)
+  expect([first.tokens.length > 150, second.next]).toEqual([true, null])
+  expect([...first.tokens, ...second.tokens].map(({ id }) => id)).toEqual(ids)
+  expect(second.tokens.length).toBeGreaterThan(0)
 })
