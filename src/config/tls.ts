@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import type { Settings } from './settings.ts'
 
 /** PEM texts; with a client CA only clients with a certificate of it are served. */
@@ -53,7 +54,18 @@ export function readTls(settings: Settings): Tls | null {
   if (cert === null || key === null) return null
   if (!parseCertificates(cert).checkPrivateKey(createPrivateKey(key)))
     settings.fault(KEY.name, `is not the key of ${CERT.name}`, KEY.example)
+  else checkServes(settings, cert, key)
   return { cert, key, clientCa }
+}
+
+/** OpenSSL has rules of its own: a key that is too small, a digest that is too weak. */
+function checkServes(settings: Settings, cert: string, key: string): void {
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    const { code = 'no reason given' } = error as NodeJS.ErrnoException
+    settings.fault(CERT.name, `OpenSSL does not serve it (${code}): have another one made`, CERT.example)
+  }
 }
 
 function readPem(settings: Settings, { name, kind, example, parse }: PemSetting): string | null {

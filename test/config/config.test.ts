@@ -8,7 +8,7 @@ import { readConfig } from '../../src/config/config.ts'
 import { parseMasterKeys } from '../../src/config/formats.ts'
 import type { Environment } from '../../src/config/settings.ts'
 import { StartupError } from '../../src/domain/errors.ts'
-import { selfSigned } from '../providers/self-signed.ts'
+import { certified, selfSigned } from '../providers/self-signed.ts'
 
 const KEY = randomBytes(32).toString('base64')
 const API_KEY = `tv_bootstrap_${randomBytes(32).toString('base64url')}`
@@ -252,6 +252,14 @@ describe('TLS', () => {
     const other = fileWith(selfSigned().key)
     expect(faultsOf({ TOKEN_VAULT_TLS_CERT: certificate, TOKEN_VAULT_TLS_KEY: other })).toEqual([
       expect.stringMatching(/^TOKEN_VAULT_TLS_KEY: is not the key of TOKEN_VAULT_TLS_CERT/),
+    ])
+  })
+
+  it('refuses a certificate that OpenSSL does not serve, and says by which rule', () => {
+    const small = certified({ name: 'small', curve: 'prime192v1' })
+    const env = { TOKEN_VAULT_TLS_CERT: fileWith(small.cert), TOKEN_VAULT_TLS_KEY: fileWith(small.key) }
+    expect(faultsOf(env)).toEqual([
+      expect.stringMatching(/^TOKEN_VAULT_TLS_CERT: OpenSSL does not serve it \(ERR_SSL_EE_KEY_TOO_SMALL\)/),
     ])
   })
 })

@@ -15,6 +15,7 @@ export interface CertificateWish {
   issuer?: { name: string; key: string }
   isAuthority?: boolean
   isExpired?: boolean
+  curve?: string
 }
 
 export function certified({
@@ -22,8 +23,9 @@ export function certified({
   issuer,
   isAuthority = false,
   isExpired = false,
+  curve = 'P-256',
 }: CertificateWish): Certified {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve })
   const body = sequence(
     der(0xa0, der(0x02, Buffer.of(2))),
     der(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
