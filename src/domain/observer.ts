@@ -41,7 +41,7 @@ export interface EndpointObserver {
 export interface RequestObserver {
   /**
    * `route` is the route's pattern, null where there is none; `method` is null where the route has no such one; `code`
-   * is `ok`, or that of the problem.
+   * is `ok`, that of the problem, or `caller_left`.
    */
   answered(request: { method: string | null; route: string | null; code: string; ms: number }): void
   /** A brake refused something. */

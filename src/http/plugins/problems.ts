@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
@@ -172,7 +173,15 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
       body,
     ].join('\r\n'),
   )
+  brokenOff.add(socket)
   tell({ id: problem.request_id, method: null, status })
+}
+
+const brokenOff = new WeakSet<Socket>()
+
+/** The rest of it was no HTTP, or did not come, and was answered as such. */
+export function isBrokenOff({ complete, socket }: IncomingMessage): boolean {
+  return !complete && brokenOff.has(socket)
 }
 
 const brokenRequests: Record<string, [number, string]> = {

@@ -1,6 +1,13 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestObserver } from '../../domain/observer.ts'
 import type { TellUnrouted } from './problems.ts'
+import { isBrokenOff } from './problems.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    isTold: boolean
+  }
+}
 
 type Answer = Parameters<RequestObserver['answered']>[0] & { line: Readonly<Record<string, unknown>> }
 
@@ -26,21 +33,40 @@ export function createTeller(log: FastifyBaseLogger, observer: RequestObserver):
   }
 }
 
+/** As nginx has it. */
+const LEFT = { status: 499, code: 'caller_left' }
+
+/** Fastify's onResponse never comes for a caller who has left before all of the answer was sent. */
 export function tellAnswers(app: FastifyInstance, tell: Tell): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { id, method, outcome: code, routeOptions } = request
-    const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
-    const line = {
-      request_id: id,
-      method,
-      route,
-      status: reply.statusCode,
-      ms: Math.round(ms * 10) / 10,
-      key_id: request.caller?.keyId ?? null,
-    }
-    tell({ line, method: request.is404 ? null : method, route, code, ms })
+  app.decorateRequest('isTold', false)
+  const tellOnce = (request: FastifyRequest, reply: FastifyReply, answer: typeof LEFT) => {
+    if (!request.isTold) tell(answerOf(request, reply, answer))
+    request.isTold = true
+  }
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.on('close', () => {
+      if (!isBrokenOff(request.raw)) tellOnce(request, reply, LEFT)
+    })
     done()
   })
+  app.addHook('onResponse', (request, reply, done) => {
+    tellOnce(request, reply, { status: reply.statusCode, code: request.outcome })
+    done()
+  })
+}
+
+function answerOf(request: FastifyRequest, reply: FastifyReply, { status, code }: typeof LEFT): Answer {
+  const { id, method, routeOptions } = request
+  const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
+  const line = {
+    request_id: id,
+    method,
+    route,
+    status,
+    ms: Math.round(ms * 10) / 10,
+    key_id: request.caller?.keyId ?? null,
+  }
+  return { line, method: request.is404 ? null : method, route, code, ms }
 }
 
 /** What no hook sees has no key, and nobody knows when it began. */
