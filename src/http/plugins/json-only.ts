@@ -1,9 +1,10 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { escapePointer, VaultError } from '../../domain/errors.ts'
 
 /**
- * Exactly one parser: any other media type is a 415, and bytes that are not UTF-8 are refused, not mended. Names such
- * as `__proto__` are left to the validation, which refuses what it does not know and names it.
+ * Exactly one parser: any other media type is a 415, and so is a body that was compressed; bytes that are not UTF-8 are
+ * refused, not mended. Names such as `__proto__` are left to the validation, which refuses what it does not know and
+ * names it.
  */
 export function parseJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('ignore', 'ignore')
@@ -13,6 +14,10 @@ export function parseJsonOnly(app: FastifyInstance): void {
     // Many clients name the type of a body that they do not send; a route that needs one misses it by itself.
     if (body.length === 0) {
       done(null, undefined)
+      return
+    }
+    if (isEncoded(request)) {
+      done(app.httpErrors.unsupportedMediaType())
       return
     }
     let text: string
@@ -27,6 +32,11 @@ export function parseJsonOnly(app: FastifyInstance): void {
       done(error ?? repetitionIn(text, parsed), parsed)
     })
   })
+}
+
+function isEncoded({ headers }: FastifyRequest): boolean {
+  const encoding = headers['content-encoding']
+  return encoding !== undefined && encoding.trim().toLowerCase() !== 'identity'
 }
 
 /** A name given twice in the object, of which the parser would keep the last; nested objects are refused anyway. */

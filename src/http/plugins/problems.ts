@@ -81,6 +81,7 @@ function describeProblem(
 }
 
 const MOST_FAULTS = 20
+const UNSUPPORTED = 'Send JSON: Content-Type: application/json, without a Content-Encoding.'
 
 interface Told {
   code: ProblemCode
@@ -106,7 +107,7 @@ function toProblem(error: FastifyError | VaultError): Told {
     case 413:
       return { code: 'payload_too_large', detail: 'A body holds at most 64 KiB.' }
     case 415:
-      return { code: 'unsupported_media_type', detail: 'Send JSON: Content-Type: application/json.' }
+      return { code: 'unsupported_media_type', detail: UNSUPPORTED }
     default:
       return { code: 'internal_error', detail: 'The vault failed; its log says why under this request_id.' }
   }
