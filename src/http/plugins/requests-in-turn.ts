@@ -6,10 +6,15 @@ import type { FastifyInstance } from 'fastify'
 const MOST_WAITING = 100
 const MOST_WAITING_IN_ALL = 2_000
 
-/** The requests of one connection. */
+interface Waiting {
+  response: ServerResponse
+  begin: () => void
+}
+
+/** The requests of one connection. Between two of them it holds on to neither: a key, or a token, may stand there. */
 interface Line {
-  last: ServerResponse
-  waiting: number
+  isBusy: boolean
+  waiting: Waiting[]
 }
 
 const lines = new WeakMap<Socket, Line>()
@@ -28,27 +33,31 @@ export function answerInTurn(app: FastifyInstance): void {
 /** Begins once all that came before on the connection is answered; never where nobody is left to answer to. */
 export function takeTurn(response: ServerResponse, begin: () => void): void {
   const { socket } = response.req
-  const line = lines.get(socket)
-  if (line === undefined || line.last.closed) {
-    lines.set(socket, { last: response, waiting: 0 })
-    begin()
-  } else if (line.waiting >= MOST_WAITING || waitingInAll >= MOST_WAITING_IN_ALL) socket.destroy()
-  else if (socket.writable) wait(line, response, begin)
+  const line = lineOf(socket)
+  if (!line.isBusy) start(line, { response, begin })
+  else if (line.waiting.length >= MOST_WAITING || waitingInAll >= MOST_WAITING_IN_ALL) socket.destroy()
+  else if (socket.writable) {
+    line.waiting.push({ response, begin })
+    waitingInAll += 1
+  }
 }
 
-function wait(line: Line, response: ServerResponse, begin: () => void): void {
+function lineOf(socket: Socket): Line {
+  const line = lines.get(socket) ?? { isBusy: false, waiting: [] }
+  lines.set(socket, line)
+  return line
+}
+
+function start(line: Line, { response, begin }: Waiting): void {
   const { socket } = response.req
-  const { last } = line
-  line.last = response
-  count(line, 1)
-  last.once('close', () => {
-    // A connection ends with one answer: those behind it never close.
-    count(line, socket.writable ? -1 : -line.waiting)
-    if (socket.writable) begin()
+  line.isBusy = true
+  response.once('close', () => {
+    line.isBusy = false
+    // A connection ends with one answer: those behind it are nobody's.
+    const next = line.waiting.splice(0, socket.writable ? 1 : line.waiting.length)
+    waitingInAll -= next.length
+    const [first] = next
+    if (first !== undefined && socket.writable) start(line, first)
   })
-}
-
-function count(line: Line, change: number): void {
-  line.waiting += change
-  waitingInAll += change
+  begin()
 }
