@@ -34,6 +34,7 @@ import { createEndpointObserver, createObserver } from './telemetry/observer.ts'
 import { createApiKeys } from './vault/api-keys.ts'
 import { createAuthenticator } from './vault/authenticator.ts'
 import { createDisclosureBudget } from './vault/disclosure-budget.ts'
+import { createEventSweeper } from './vault/event-sweeper.ts'
 import { createExchanges } from './vault/exchanges.ts'
 import { createHeadStart } from './vault/head-start.ts'
 import { createHistory } from './vault/history.ts'
@@ -131,7 +132,7 @@ async function compose(parts: Parts): Promise<Service> {
   const { keyring, checkKeys } = await openKeyring(parts)
   const namespaceId = await ensureNamespace(callers.db, 'default')
   await keyring.keysOf(namespaceId)
-  const { vault, store, refresher, renewals, exchanges } = composeVault(parts, keyring)
+  const { vault, history, refresher, sweeper, renewals, exchanges } = composeVault(parts, keyring)
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
   const { key } = bootstrap
@@ -140,7 +141,7 @@ async function compose(parts: Parts): Promise<Service> {
   const app = await createApp({
     vault,
     apiKeys: createApiKeys(apiKeyStore),
-    history: createHistory(createEventStore(callers.db), store),
+    history,
     authenticator: createAuthenticator({ store: apiKeyStore, clock, bootstrap: { key, namespaceId } }),
     audit,
     budget: createDisclosureBudget(config.disclosureBudget, clock),
@@ -158,6 +159,7 @@ async function compose(parts: Parts): Promise<Service> {
   })
   const { url, metricsApp } = await openPorts(app, parts, bootstrap.keep)
   if (config.refresher) refresher.start()
+  sweeper.start()
   return {
     url,
     embeddedIn: backing.embeddedIn,
@@ -165,6 +167,7 @@ async function compose(parts: Parts): Promise<Service> {
     async close() {
       stopping = true
       refresher.stop()
+      sweeper.stop()
       await app.close()
       await Promise.all([renewals.close(), exchanges.close()])
       await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close(), metricsApp?.close()])
@@ -187,7 +190,15 @@ function composeVault(parts: Parts, keyring: Keyring) {
   const exchanges = createExchanges({ ...sending, headStart, codes: createCodeStore(callers.db, keyring) })
   const refresher = createRefresher({ renewals, places, clock, observer })
   const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
-  return { vault, store, refresher, renewals, exchanges }
+  const history = createHistory(createEventStore(callers.db), store)
+  const sweeper = createEventSweeper({
+    events: createEventStore(renewing.db),
+    days: config.eventsDays,
+    clock,
+    random: Math.random,
+    observer,
+  })
+  return { vault, history, refresher, sweeper, renewals, exchanges }
 }
 
 /** The port of the metrics, where they have one of their own, and that of the callers. Where one cannot be had, none. */

@@ -22,6 +22,8 @@ export interface Config {
   refreshMarginSeconds: number
   refreshConcurrency: number
   refresher: boolean
+  /** For so long events are kept. */
+  eventsDays: number
   /** Where the audit log is kept; null: standard output. */
   auditLog: string | null
   /** Requests a second of one key; null: without a limit. */
@@ -48,6 +50,7 @@ export const OWN_NAMES = [
   'TOKEN_VAULT_REFRESH_MARGIN',
   'TOKEN_VAULT_REFRESH_CONCURRENCY',
   'TOKEN_VAULT_REFRESHER',
+  'TOKEN_VAULT_EVENTS_DAYS',
   'TOKEN_VAULT_AUDIT_LOG',
   'TOKEN_VAULT_RATE_LIMIT',
   'TOKEN_VAULT_DISCLOSURE_BUDGET',
@@ -93,6 +96,7 @@ export function readConfig(env: Environment = process.env): Config {
       fallback: 32,
     }),
     refresher: settings.choice('TOKEN_VAULT_REFRESHER', ['on', 'off'], 'on') === 'on',
+    eventsDays: settings.integer('TOKEN_VAULT_EVENTS_DAYS', { least: 1, most: 36_500, fallback: 90 }),
     auditLog: settings.text('TOKEN_VAULT_AUDIT_LOG'),
     rateLimit: readOptional(settings, 'TOKEN_VAULT_RATE_LIMIT', { ...LIMIT, fallback: 50 }),
     disclosureBudget: readOptional(settings, 'TOKEN_VAULT_DISCLOSURE_BUDGET', { ...LIMIT, fallback: 1_000 }),

@@ -22,4 +22,12 @@ interface EventPage {
 export interface EventStore {
   /** Newest first. */
   list(namespaceId: string, page: EventPage): Promise<RecordedEvent[]>
+  /** Deletes some of the events that are older than so many days, from the namespace of this id on, null: from the first. */
+  sweep(days: number, from: string | null): Promise<Swept>
+}
+
+interface Swept {
+  deleted: number
+  /** The id of the namespace at which to go on; null where nothing is left, but for what another replica is deleting. */
+  next: string | null
 }

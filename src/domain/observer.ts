@@ -21,6 +21,13 @@ export interface Observer {
   refresherFailed(error: unknown): void
 }
 
+/** Who is told of old events that are deleted. Its methods never throw. */
+export interface SweepObserver {
+  eventsSwept(deleted: number): void
+  /** It is tried again within the hour. */
+  sweepFailed(error: unknown): void
+}
+
 /** An endpoint of a provider, as a log names it. */
 interface EndpointName {
   provider: string

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
+import { NIL } from 'uuid'
 import type { DataKeyStore, WrappedKey, Wrapping } from '../domain/keyring.ts'
 import type { Db } from './database.ts'
 import { guardStorage, sqlState } from './storage-faults.ts'
 
 const NO_SUCH_NAMESPACE = '23503'
-const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** Wrapped data keys in Postgres, by their primary key. */
 export function createDataKeyStore(db: Db): DataKeyStore {

@@ -11,3 +11,7 @@ export const UUID_V7 = `(overlay(
 
 /** The same, within another statement. */
 export const uuidV7 = sql.raw<string>(UUID_V7)
+
+/** A lower bound of the UUIDv7s of a moment. */
+export const uuidV7Floor = (moment: string): string =>
+  `rpad(lpad(to_hex((extract(epoch from ${moment}) * 1000)::bigint), 12, '0'), 32, '0')::uuid`

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { AuditTrail } from '../domain/audit.ts'
-import type { EndpointObserver, ExchangeObserver, Observer } from '../domain/observer.ts'
+import type { EndpointObserver, ExchangeObserver, Observer, SweepObserver } from '../domain/observer.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -9,7 +9,7 @@ export function createObserver(
   log: Logger,
   metrics: Metrics,
   audit: AuditTrail,
-): Observer & ExchangeObserver {
+): Observer & ExchangeObserver & SweepObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
       const line = { token_id: ref.id, provider, outcome: codeOf(outcome), stored, ms: Math.round(ms) }
@@ -56,6 +56,12 @@ export function createObserver(
     refresherFailed(error) {
       log.warn({ err: error }, 'the refresher could not look for due tokens')
       metrics.refresherFailures.inc()
+    },
+    eventsSwept(deleted) {
+      if (deleted > 0) log.info({ deleted }, 'old events are deleted')
+    },
+    sweepFailed(error) {
+      log.warn({ err: error }, 'old events could not be deleted')
     },
   }
 }

@@ -53,6 +53,7 @@ describe('without settings', () => {
       refreshMarginSeconds: 600,
       refreshConcurrency: 32,
       refresher: true,
+      eventsDays: 90,
       auditLog: null,
       rateLimit: null,
       metricsPort: null,
@@ -95,6 +96,7 @@ describe('a value that is wrong stops the start with one line that names it and 
     ['TOKEN_VAULT_BOOTSTRAP_KEY', API_KEY.replace('bootstrap', 'refresher'), /does not parse/],
     ['TOKEN_VAULT_REFRESH_MARGIN', '0', /from 1 to 86400, for example TOKEN_VAULT_REFRESH_MARGIN=600$/],
     ['TOKEN_VAULT_REFRESH_CONCURRENCY', 'many', /from 1 to 10000, for example .*=32$/],
+    ['TOKEN_VAULT_EVENTS_DAYS', '0', /from 1 to 36500, for example .*=90$/],
     ['TOKEN_VAULT_REFRESHER', 'yes', /must be one of on, off, for example TOKEN_VAULT_REFRESHER=on$/],
     ['LOG_LEVEL', 'verbose', /must be one of fatal, error, warn, info, debug, trace, silent, for example/],
     [

@@ -28,7 +28,9 @@ it('the variables that are known are those that the code reads', () => {
 })
 
 it('docs/settings.md gives the defaults that hold', () => {
-  const { host, port, dataDir, refreshMarginSeconds, refreshConcurrency, logLevel } = readConfig({})
+  const { host, port, dataDir, refreshMarginSeconds, refreshConcurrency, eventsDays, logLevel } = readConfig(
+    {},
+  )
   const defaults = Object.fromEntries(
     rows.map(({ name, fallback }) => [name, /`([^`]*)`/.exec(fallback)?.[1]]),
   )
@@ -39,6 +41,7 @@ it('docs/settings.md gives the defaults that hold', () => {
     TOKEN_VAULT_REFRESH_MARGIN: String(refreshMarginSeconds),
     TOKEN_VAULT_REFRESH_CONCURRENCY: String(refreshConcurrency),
     TOKEN_VAULT_REFRESHER: 'on',
+    TOKEN_VAULT_EVENTS_DAYS: String(eventsDays),
     LOG_LEVEL: logLevel,
   })
 })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { Event } from '../../src/contract/events.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -156,4 +157,26 @@ test('docs/events.md has each event that there is, once', () => {
   const explained = [...rows].map(([, type]) => type)
   expect(explained.sort()).toEqual([...types].map(([, type]) => type).sort())
   expect(explained.length).toBeGreaterThan(0)
+})
+
+test('events older than TOKEN_VAULT_EVENTS_DAYS are deleted by the service itself', async () => {
+  const id = await save('of old')
+  const told = async () => (await eventsOf(`/v1/tokens/${id}/events`)).events.map(({ type }) => type)
+  await database.query(
+    `insert into events (namespace_id, id, token_id, type, at, actor)
+      select id, $1, $2, 'token.updated', now() - interval '2 days', 'test' from namespaces where name = 'default'`,
+    [uuidv7({ msecs: Date.now() - 2 * 86_400_000 }), id],
+  )
+  expect(await told()).toEqual(['token.created', 'token.updated'])
+  // It waits for a part of an hour.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(1e-5)
+  const sweeping = await startVault({
+    databaseUrl: database.url,
+    env: { TOKEN_VAULT_EVENTS_DAYS: '1', TOKEN_VAULT_MASTER_KEYS: vault.masterKeys },
+  })
+  onTestFinished(async () => {
+    random.mockRestore()
+    await sweeping.close()
+  })
+  await expect.poll(told).toEqual(['token.created'])
 })
