@@ -34,8 +34,20 @@ export default {
     {
       name: 'nothing-imports-main',
       severity: 'error',
-      from: { path: '^src/[^/]+/' },
+      from: { path: '^src/[^/]+/', pathNot: '^src/commands/' },
       to: { path: '^src/[^/]+[.]ts$' },
+    },
+    {
+      name: 'adapters-know-the-domain-only',
+      severity: 'error',
+      from: { path: `^src/(${folders.filter((folder) => folder !== 'http').join('|')})/` },
+      to: { path: '^src/(vault|contract|commands)/' },
+    },
+    {
+      name: 'http-runs-no-commands',
+      severity: 'error',
+      from: { path: '^src/http/' },
+      to: { path: '^src/commands/' },
     },
     {
       name: 'sql-in-store',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readArguments, USAGE } from '../../src/command-line.ts'
+import { readArguments, USAGE } from '../../src/commands/command-line.ts'
 import { StartupError } from '../../src/domain/errors.ts'
 
 const ID = 'k-1'

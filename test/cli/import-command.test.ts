@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
-import { commandImport } from '../../src/import-command.ts'
+import { commandImport } from '../../src/commands/import.ts'
 import type { Columns } from '../../src/import/token-source.ts'
-import type { Output } from '../../src/progress.ts'
+import type { Output } from '../../src/commands/progress.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { ANN, DIALECTS, written, ZOE } from '../import/dialects.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -164,7 +164,7 @@ describe('token-vault import', () => {
       })),
     )
     const stopped = start('zoho-file', 'sdk_tokens.txt')
-    await stopped.says('Rows: 9 %')
+    await stopped.says('Rows: 10 %')
     stopped.interruptGroup()
     expect(await stopped.ended).toBe(1)
     const there = (await users()).length
@@ -185,7 +185,7 @@ describe('token-vault import', () => {
       })),
     )
     const killed = start('zoho-file', 'sdk_tokens.txt')
-    await killed.says('Rows: 29 %')
+    await killed.says('Rows: 30 %')
     killed.signal('SIGKILL')
     expect(await killed.ended).toBe(null)
     const there = (await users()).length

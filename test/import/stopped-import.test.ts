@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { importRows } from '../../src/import-rows.ts'
-import type { ImportParts } from '../../src/import-rows.ts'
+import { importRows } from '../../src/commands/import-rows.ts'
+import type { ImportParts } from '../../src/commands/import-rows.ts'
 import { createReport } from '../../src/import/report.ts'
 import type { SourceRow } from '../../src/import/token-source.ts'
 

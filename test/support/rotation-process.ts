@@ -15,8 +15,8 @@ if (what === 'serve') {
   const service = await serve(config, log, false, Number(timeMs))
   process.once('SIGTERM', () => void service.close().then(() => process.exit(0)))
 } else {
-  const { rotateKeys } = await import('../../src/rotate-keys.ts')
-  const { withDatabase } = await import('../../src/with-database.ts')
+  const { rotateKeys } = await import('../../src/commands/rotate-keys.ts')
+  const { withDatabase } = await import('../../src/commands/with-database.ts')
   const record = () => Promise.resolve()
   const options = { dataKeys: true, record, waitMs: Number(timeMs), pageSize: Number(pageSize) }
   await withDatabase(config, log, { patient: true }, ({ db }, { masterKeys }) =>

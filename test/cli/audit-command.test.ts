@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { commandAudit } from '../src/audit-command.ts'
-import { readConfig } from '../src/config/config.ts'
-import { AuditVerifier } from '../src/telemetry/audit-verify.ts'
-import type { TestDatabase } from './support/database.ts'
-import { createTestDatabase } from './support/database.ts'
-import type { VaultSettings } from './support/vault-process.ts'
-import { startVaultProcess, vaultSettings } from './support/vault-process.ts'
+import { commandAudit } from '../../src/commands/audit.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { VaultSettings } from '../support/vault-process.ts'
+import { startVaultProcess, vaultSettings } from '../support/vault-process.ts'
 
-const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 let database: TestDatabase
 let settings: VaultSettings
 const folder = mkdtempSync(join(tmpdir(), 'vault-audit-'))
@@ -77,6 +77,9 @@ test('verify says of a file what it holds, and where it was altered, with exit c
     /\n {3}chain \S+ begins with line 1, ends with line 6, mac \S+, master keys: \S+ from line 1\n$/,
   )
   expect(good.code).toBe(0)
+  const twice = await audit(['verify', file, file])
+  expect(twice.output).toMatch(/^FAULT repeated at /)
+  expect(twice.code).toBe(1)
   const lines = readFileSync(file, 'utf8').split('\n')
   writeFileSync(file, lines.with(2, (lines[2] ?? '').replace('"ok"', '"no"')).join('\n'))
   const edited = await audit(['verify', file])

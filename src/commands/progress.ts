@@ -13,10 +13,10 @@ export interface Progress {
 }
 
 const BAR_WIDTH = 30
-const LINE_EVERY_PERCENT = 10
 
 /** A bar that grows in place on a terminal, elsewhere a line for each tenth. */
 export function createProgress(output: Output, what: string, total: number): Progress {
+  const step = output.isTTY === true ? 1 : 10
   let count = 0
   let shown = -1
   const show = (percent: number) => {
@@ -33,8 +33,8 @@ export function createProgress(output: Output, what: string, total: number): Pro
   return {
     advance(more) {
       count += more
-      const percent = total === 0 ? 0 : Math.min(99, Math.floor((count / total) * 100))
-      if (percent >= shown + (output.isTTY === true ? 1 : LINE_EVERY_PERCENT)) show(percent)
+      const percent = total === 0 ? 0 : Math.min(99, Math.floor((count * 100) / total))
+      if (Math.floor(percent / step) > Math.floor(shown / step)) show(percent)
     },
     end() {
       show(100)

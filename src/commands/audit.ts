@@ -1,13 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import type { Config } from './config/config.ts'
-import { StartupError, unreadableFile } from './domain/errors.ts'
-import { Secret } from './domain/secret.ts'
-import { masterKeysOf } from './open-backing.ts'
-import type { AuditKeys } from './telemetry/audit-keys.ts'
-import { createAuditKeys } from './telemetry/audit-keys.ts'
-import type { AuditChain, AuditFault } from './telemetry/audit-verify.ts'
-import { AuditVerifier } from './telemetry/audit-verify.ts'
+import type { Config } from '../config/config.ts'
+import { StartupError, unreadableFile } from '../domain/errors.ts'
+import { Secret } from '../domain/secret.ts'
+import { masterKeysOf } from '../open-backing.ts'
+import type { AuditKeys } from '../telemetry/audit-keys.ts'
+import { createAuditKeys } from '../telemetry/audit-keys.ts'
+import type { AuditChain, AuditFault } from '../telemetry/audit-verify.ts'
+import { AuditVerifier } from '../telemetry/audit-verify.ts'
 
 type Tell = (line: string) => void
 
@@ -39,17 +39,18 @@ const FAULTS: Record<AuditFault['kind'], string> = {
 
 async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Promise<boolean> {
   const verifier = new AuditVerifier(keys)
+  const counted = () => {
+    const { lines, chains, others } = verifier.counts
+    return `${lines} good lines in ${chains} chains, ${others} other lines`
+  }
   for (const file of files) {
     const fault = await read(verifier, file)
-    const { lines, chains, others } = verifier.counts
-    const counted = `${lines} good lines in ${chains} chains, ${others} other lines`
-    if (fault !== null) {
-      const place = fault.line === null ? file : `${file}:${fault.line}`
-      tell(`FAULT ${fault.kind} at ${place}: ${FAULTS[fault.kind]} (before it: ${counted})`)
-      return false
-    }
-    if (file === files.at(-1)) tell(`OK ${counted}`)
+    if (fault === null) continue
+    const place = fault.line === null ? file : `${file}:${fault.line}`
+    tell(`FAULT ${fault.kind} at ${place}: ${FAULTS[fault.kind]} (before it: ${counted()})`)
+    return false
   }
+  tell(`OK ${counted()}`)
   for (const chain of verifier.chains) tell(`   ${described(chain)}`)
   return true
 }

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
-import { checkAuditFile } from './audit-file.ts'
-import type { Config } from './config/config.ts'
-import { checkMasterKeys } from './crypto/keyring.ts'
-import { createMasterKeys } from './crypto/master-keys.ts'
-import { prepareSchema } from './main.ts'
-import { loadProviders } from './providers/load-providers.ts'
-import { createDataKeyStore } from './store/data-key-store.ts'
+import { checkAuditFile } from '../audit-file.ts'
+import type { Config } from '../config/config.ts'
+import { checkMasterKeys } from '../crypto/keyring.ts'
+import { createMasterKeys } from '../crypto/master-keys.ts'
+import { prepareSchema } from '../main.ts'
+import { loadProviders } from '../providers/load-providers.ts'
+import { createDataKeyStore } from '../store/data-key-store.ts'
 import { withDatabase } from './with-database.ts'
 
 /**

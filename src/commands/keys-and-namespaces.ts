@@ -1,20 +1,20 @@
-import type { Caller } from './domain/caller.ts'
-import { SCOPES } from './domain/caller.ts'
-import type { AuditEntry } from './domain/audit.ts'
-import { StartupError, VaultError } from './domain/errors.ts'
-import { COMMAND_LINE } from './domain/token.ts'
-import { readKeyOrder } from './http/key-order.ts'
-import { createApiKeyStore } from './store/api-key-store.ts'
-import type { Db } from './store/database.ts'
+import type { Caller } from '../domain/caller.ts'
+import { SCOPES } from '../domain/caller.ts'
+import type { AuditEntry } from '../domain/audit.ts'
+import { StartupError, VaultError } from '../domain/errors.ts'
+import { COMMAND_LINE } from '../domain/token.ts'
+import { readKeyOrder } from '../http/key-order.ts'
+import { createApiKeyStore } from '../store/api-key-store.ts'
+import type { Db } from '../store/database.ts'
 import {
   createNamespace,
   deleteNamespace,
   ensureNamespace,
   findNamespace,
   listNamespaces,
-} from './store/namespaces.ts'
-import type { ApiKeys } from './vault/api-keys.ts'
-import { createApiKeys } from './vault/api-keys.ts'
+} from '../store/namespaces.ts'
+import type { ApiKeys } from '../vault/api-keys.ts'
+import { createApiKeys } from '../vault/api-keys.ts'
 
 /** What a command was given beside its name. */
 export interface Words {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { StartupError } from './domain/errors.ts'
+import { StartupError } from '../domain/errors.ts'
 
 export const USAGE = `token-vault [command]
 
