@@ -102,7 +102,7 @@ export async function serve(
     const pools = { callers, renewing, keys }
     return await compose({ config, log, metrics, providers, backing, audit, ...pools, keyCacheMs })
   } catch (error) {
-    await Promise.all([callers.close(), renewing.close(), keys.close(), audit?.close()])
+    await Promise.allSettled([callers.close(), renewing.close(), keys.close(), audit?.close()])
     await backing.close()
     throw error
   }
@@ -170,8 +170,13 @@ async function compose(parts: Parts): Promise<Service> {
       sweeper.stop()
       await app.close()
       await Promise.all([renewals.close(), exchanges.close()])
-      await Promise.all([callers.close(), renewing.close(), keys.close(), audit.close(), metricsApp?.close()])
-      await backing.close()
+      await Promise.all([
+        callers.close(),
+        renewing.close(),
+        keys.close(),
+        audit.close(),
+        metricsApp?.close(),
+      ]).finally(() => backing.close())
     },
   }
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { generateMasterKey } from './crypto/master-keys.ts'
 import { parseApiKey, parseMasterKeys } from './config/formats.ts'
-import type { MasterKey } from './config/formats.ts'
+import type { MasterKey } from './domain/keyring.ts'
 import type { Config } from './config/config.ts'
 import { StartupError } from './domain/errors.ts'
 import { generateApiKey } from './domain/api-key.ts'
@@ -61,7 +61,7 @@ async function openEmbedded(
       if (!ephemeral && existsSync(join(folder.path, CLUSTER))) throw noMasterKeys()
       return generateMasterKey('k1')
     }
-    const keys = masterKeys ?? keptMasterKeys(folder.path, folder.secret(MASTER_KEYS, makeMasterKeys).value)
+    const keys = masterKeys ?? keptMasterKeys(folder.path, folder.secret(MASTER_KEYS, makeMasterKeys))
     const postgres = await startEmbeddedPostgres({ dataDir: folder.path, ephemeral })
     return {
       urls: [postgres.url],
@@ -149,7 +149,7 @@ function keptBootstrapKey(folder: string, text: string): Secret {
 function forgetfulFolder(path: string): DataFolder {
   return {
     path,
-    secret: (_name, make) => ({ value: make(), created: true }),
+    secret: (_name, make) => make(),
     kept: () => null,
     close: () => undefined,
   }

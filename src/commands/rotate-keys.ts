@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MasterKey } from '../config/formats.ts'
+import type { MasterKey } from '../domain/keyring.ts'
 import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from '../crypto/keyring.ts'
 import { createMasterKeys } from '../crypto/master-keys.ts'
 import { rewrapDataKeys } from '../crypto/rewrap.ts'

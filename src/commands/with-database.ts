@@ -23,7 +23,6 @@ export async function withDatabase<Result>(
     await waitForDatabase(database)
     return await work(database, backing)
   } finally {
-    await database.close()
-    await backing.close()
+    await database.close().finally(() => backing.close())
   }
 }

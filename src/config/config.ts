@@ -1,7 +1,7 @@
 import { StartupError } from '../domain/errors.ts'
+import type { MasterKey } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import { parseApiKey, parseDatabaseUrls, parseMasterKeys, parseMysqlUrl } from './formats.ts'
-import type { MasterKey } from './formats.ts'
 import type { Environment, Range, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
 import type { Tls } from './tls.ts'
@@ -39,7 +39,7 @@ export interface Config {
 }
 
 const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY', 'MYSQL_URL']
-/** All variables that begin so: a misspelt one must not be ignored. */
+/** All variables that begin with TOKEN_VAULT_: a misspelt one must not be ignored. */
 export const OWN_NAMES = [
   'TOKEN_VAULT_DATA_DIR',
   'TOKEN_VAULT_MASTER_KEYS',

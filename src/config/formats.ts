@@ -1,11 +1,7 @@
 import { apiKeyId } from '../domain/api-key.ts'
+import type { MasterKey } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import { COMMAND_LINE, REFRESHER } from '../domain/token.ts'
-
-export interface MasterKey {
-  id: string
-  bytes: Buffer
-}
 
 const KEY_BYTES = 32
 const MASTER_KEY = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/_-]{43}=?)$/

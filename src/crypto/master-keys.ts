@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import type { WrappedKey, Wrapping } from '../domain/keyring.ts'
+import type { MasterKey, WrappedKey, Wrapping } from '../domain/keyring.ts'
 import { MasterKeyError } from '../domain/keyring.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
 
@@ -17,7 +17,7 @@ export interface MasterKeys {
 
 type KeyPlace = Pick<WrappedKey, 'namespaceId' | 'id' | 'purpose'>
 
-export function createMasterKeys(keys: { id: string; bytes: Buffer }[]): MasterKeys {
+export function createMasterKeys(keys: readonly MasterKey[]): MasterKeys {
   const byId = new Map(keys.map(({ id, bytes }) => [id, createSecretKey(bytes)]))
   const [first] = keys
   if (first === undefined) throw new Error('a master key is needed')

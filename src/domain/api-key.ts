@@ -25,6 +25,8 @@ export interface StoredApiKey {
 
 /** Keeps API keys. Rejects with the VaultError `storage_unavailable` while the storage cannot be reached. */
 export interface ApiKeyStore {
+  /** The storage's clock, by which keys expire. */
+  now(): Promise<Date>
   find(id: string): Promise<StoredApiKey | null>
   /** All of a namespace, oldest first, expired ones too. */
   list(namespaceId: string): Promise<ApiKey[]>

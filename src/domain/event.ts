@@ -22,6 +22,6 @@ export interface Event {
     | 'key.created'
     | 'key.revoked'
   actor: Actor
-  /** Low-cardinality facts: names of fields, error codes. */
+  /** By name, and none of them a secret. */
   facts?: Record<string, string | number | boolean | string[]>
 }

@@ -1,6 +1,6 @@
 import { VaultError } from './errors.ts'
 
-/** What a caller makes a save depend on: nothing, a token that is there, or one of these versions of it. */
+/** What a caller makes a change depend on: nothing, a token that is there, or one of these versions of it. */
 export type IfVersion = 'any' | 'exists' | number[]
 
 /**

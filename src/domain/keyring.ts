@@ -25,11 +25,18 @@ export interface NamespaceKeys {
   digest(kind: string, secret: Secret): Buffer
 }
 
+/** The operator's: 32 bytes under an id. */
+export interface MasterKey {
+  id: string
+  bytes: Buffer
+}
+
 export interface Keyring {
   /**
    * The keys of a namespace, made at the first use. `sealed` are the values to be opened: where one names a key
    * that another replica has made since, the keys are read again.
-   * @throws VaultError `storage_unavailable` for as long as a master key that they need is not here
+   * @throws VaultError `storage_unavailable` for as long as a master key that they need is not here, `unauthorized` where
+   * the namespace is gone
    */
   keysOf(namespaceId: string, sealed?: Buffer[]): Promise<NamespaceKeys>
   /** The same, read anew, with a primary key that was made since then: made now where there is none. */

@@ -18,8 +18,10 @@ export interface Provider {
 }
 
 /** What every request to a provider needs to say. */
-interface ProviderRequest {
+export interface ProviderRequest {
   provider: string
+  /** Null where it is not known: a revocation may go without. */
+  clientId: string | null
   clientSecret: Secret | null
   /** Chooses the data centre of a provider that has several. */
   apiDomain: string | null
@@ -43,8 +45,6 @@ export interface ExchangeRequest extends ProviderRequest {
 
 /** What a revocation needs to say (RFC 7009). */
 export interface RevokeRequest extends ProviderRequest {
-  /** Null where it is not known: the provider may ask for none. */
-  clientId: string | null
   token: Secret
   kind: 'refresh_token' | 'access_token'
 }

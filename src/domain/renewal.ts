@@ -4,6 +4,7 @@ import type { SchedulePolicy } from './life.ts'
 import { nextSlot, refreshDueAt } from './life.ts'
 import type { Provider, RenewedOutcome } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
+import { describeFailure } from './describe-failure.ts'
 import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
 import { isUnknown } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
@@ -178,7 +179,7 @@ function failed(
   const lostAt = isAnswerLost(outcome, provider)
     ? (claim.token.lostAt ?? claim.claimedAt)
     : claim.token.lostAt
-  const lastError: LastError = { ...describe(outcome, claim.token, provider), at: now, attempts }
+  const lastError: LastError = { ...describeFailure(outcome, claim.token, provider), at: now, attempts }
   const sent = wasSent(outcome)
   const renewals = sent ? claim.token.renewals : claim.token.renewals.slice(0, -1)
   const before: Token = { ...claim.token, lastError, renewals, lostAt }
@@ -229,55 +230,4 @@ function pauseAfter(
 ): Pick<Settlement, 'pause'> {
   if (outcome.kind !== 'client_refused' && outcome.kind !== 'mass_failure') return {}
   return { pause: { reason: outcome.kind, until: new Date(now.getTime() + refresherSeconds * 1000) } }
-}
-
-function describe(outcome: Failure, token: Token, provider: Provider): Pick<LastError, 'code' | 'detail'> {
-  const said = `the provider answered ${outcome.error}`
-  switch (outcome.kind) {
-    case 'dead':
-      return { code: 'reauth_required', detail: `${deathOf(said, token, provider)}: ${SIGN_IN_AGAIN}` }
-    case 'data_centre_unknown':
-      return { code: 'data_centre_unknown', detail: `${placeOf(outcome.error)}: ${SAVE_API_DOMAIN}` }
-    case 'client_refused':
-    case 'misconfigured':
-      return {
-        code: 'client_refused',
-        detail: `${said}: check client_id, client_secret and redirect_url of client ${token.clientId ?? ''}`,
-      }
-    case 'paused':
-      return outcome.error === 'mass_failure' ? massFailure(token) : clientPaused(token)
-    case 'mass_failure':
-      return massFailure(token)
-    case 'throttled':
-      return { code: 'provider_throttled', detail: `${said}: the vault waits and tries again` }
-    case 'nonsense':
-      return { code: 'provider_error', detail: `${said}: the vault tries again` }
-    case 'unavailable':
-      return { code: 'provider_unavailable', detail: `no answer (${outcome.error}): the vault tries again` }
-  }
-}
-
-const SAVE_API_DOMAIN = "save the api_domain of the user's data centre"
-
-function placeOf(error: string): string {
-  return error === UNKNOWN_API_DOMAIN
-    ? "no data centre has the token's api_domain"
-    : `the provider answered ${error}, and the token has no api_domain`
-}
-
-const SIGN_IN_AGAIN = 'let the user sign in again and save the new refresh token'
-
-function deathOf(said: string, { lostAt }: Token, { rotates }: Provider): string {
-  if (lostAt === null || rotates !== 'always') return said
-  return `the outcome of the renewal of ${lostAt.toISOString()} was lost, and then ${said}`
-}
-
-function clientPaused({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
-  const detail = `the provider has refused client ${clientId ?? ''} with this secret, which is not used for now: check client_id and client_secret, save the right ones or force a refresh`
-  return { code: 'client_refused', detail }
-}
-
-function massFailure({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
-  const detail = `the provider refuses the refresh tokens of many users of client ${clientId ?? ''} at once, which is not believed: look at the provider's side; the vault tries again, and a forced refresh decides for one token`
-  return { code: 'mass_failure', detail }
 }

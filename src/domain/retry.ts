@@ -38,7 +38,7 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
   switch (failure.kind) {
     case 'throttled': {
       const seconds = throttleSeconds(failure, provider)
-      return { refresherSeconds: seconds * (1 + random() / 10), callerSeconds: seconds }
+      return { refresherSeconds: seconds * (1 + random() * RETRY_AFTER_JITTER), callerSeconds: seconds }
     }
     case 'paused':
     case 'mass_failure': {

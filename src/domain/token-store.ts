@@ -84,7 +84,7 @@ export interface TokenStore {
   /**
    * Saves of one identity run one after the other: `plan` sees every stored token that shares something with the
    * save, and nothing of it changes until the plan is carried out. An error of `plan` changes nothing. `plan` may
-   * be called again after a race with a save that shares nothing visible. Resolves with the token as stored.
+   * be called again after a race with a save that shares nothing visible. Resolves with the plan that was carried out.
    */
   save(
     namespaceId: string,

@@ -42,7 +42,7 @@ export interface Token extends TokenFields {
   namespaceId: string
   id: string
   provider: string
-  /** Seconds that the access token had to live when it came; null without an access token. */
+  /** Seconds that the access token had to live when it came; null without one, and where nobody knows. */
   lifetimeSeconds: number | null
   status: TokenStatus
   lastError: LastError | null

@@ -4,9 +4,10 @@ import { Readable } from 'node:stream'
 import sensible from '@fastify/sensible'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { answerBrokenRequest, answerMalformedPath, answerProblems } from './plugins/problems.ts'
-import type { TellUnrouted } from './plugins/problems.ts'
+import type { TellUnrouted } from './plugins/broken-requests.ts'
+import { answerBrokenRequest, answerMalformedPath, noteEarlyAnswers } from './plugins/broken-requests.ts'
 import { refuseOddHeaders } from './plugins/odd-headers.ts'
+import { answerProblems } from './plugins/problems.ts'
 import { answerInTurn } from './plugins/requests-in-turn.ts'
 
 interface MoreOptions {
@@ -56,6 +57,7 @@ export async function createServer(
   answerInTurn(app)
   giveParsersAnEnd(app)
   stampAnswers(app)
+  noteEarlyAnswers(app)
   answerProblems(app)
   refuseOddHeaders(app)
   return app

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv'
-import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
+import type { FastifyError, FastifySchema, FastifySchemaCompiler } from 'fastify'
 import type { Static, TSchema } from 'typebox'
-import { VaultError } from '../domain/errors.ts'
+import { escapePointer, VaultError } from '../domain/errors.ts'
 
 /** Fastify's own settings would drop unknown fields and turn 7 into "7". */
 const ajv = new Ajv({
@@ -18,11 +18,18 @@ const ajv = new Ajv({
  */
 export function readBody<Schema extends TSchema>(schema: Schema, body: object): Static<Schema> {
   if (ajv.validate<Static<Schema>>(schema, body)) return body
-  const errors = (ajv.errors ?? []).map(({ instancePath, message = '' }) => ({
-    pointer: instancePath,
-    detail: message,
-  }))
+  const errors = (ajv.errors ?? []).map((fault) => faultOf(fault))
   throw new VaultError('invalid_request', 'The order is malformed.', { errors })
+}
+
+type Fault = NonNullable<FastifyError['validation']>[number]
+
+/** The field by JSON pointer. Ajv's messages speak of the schema, never of the value. */
+export function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Fault, context = 'body') {
+  const extra = keyword === 'additionalProperties' ? params['additionalProperty'] : params['missingProperty']
+  const pointer = typeof extra === 'string' ? `${instancePath}/${escapePointer(extra)}` : instancePath
+  const detail = keyword === 'additionalProperties' ? 'is not a field of this request' : message
+  return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
 }
 
 export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) => {

@@ -68,14 +68,14 @@ export function createFormSender(options: FormSenderOptions = {}): SendForm {
         return
       }
       try {
-        exchange(post, network, resolve)
+        postForm(post, network, resolve)
       } catch (error) {
         resolve({ kind: 'failed', error: reasonOf(error), sent: false })
       }
     })
 }
 
-function exchange(post: FormPost, network: Network, resolve: (reply: Reply) => void) {
+function postForm(post: FormPost, network: Network, resolve: (reply: Reply) => void) {
   let sent = false
   let response: IncomingMessage | undefined
   const request = open(post, network)

@@ -2,17 +2,18 @@ import type { EndpointObserver } from '../domain/observer.ts'
 import type {
   ExchangeRequest,
   ProviderFailure,
+  ProviderRequest,
   Providers,
   RefreshOutcome,
   RefreshRequest,
   RevokeRequest,
 } from '../domain/provider.ts'
 import { UNKNOWN_API_DOMAIN } from '../domain/provider.ts'
+import type { Secret } from '../domain/secret.ts'
 import { createBreakers } from './breakers.ts'
 import { classifyAnswer } from './classify-answer.ts'
 import { classifyRevocation } from './classify-revocation.ts'
-import type { FormClient } from './form-encoding.ts'
-import type { SendForm } from './form-sender.ts'
+import type { FormPost, SendForm } from './form-sender.ts'
 import { createFormSender } from './form-sender.ts'
 import type { ProviderSettings, Sites } from './provider-settings.ts'
 import { routeOf } from './provider-settings.ts'
@@ -53,32 +54,34 @@ export function createProviders(
 ): Providers {
   const byName = new Map(settings.map((provider) => [provider.name, provider]))
   const guard = createBreakers({ monotonicMs, random, observer })
+
+  /** What the token endpoint makes of a form that spends this secret; null where no data centre has the API domain. */
+  const ask = async (request: ProviderRequest, spent: Secret, form: FormPost['form']) => {
+    const provider = byName.get(request.provider)
+    if (provider === undefined) return { kind: 'misconfigured', error: 'unknown_provider' } as const
+    const route = routeOf(provider, request.apiDomain)
+    if (route === null) return null
+    const { tokenUrl: url } = route.endpoints
+    const outcome = await guard({ provider: provider.name, url }, spent, async () =>
+      outcomeOf(await send(postOf(request, provider, url, form)), now()),
+    )
+    return inPlace(outcome, provider.sites, route.assumed)
+  }
+
   return {
     find: (name) => byName.get(name) ?? null,
     all: () => [...byName.values()],
     apiDomains: (name) => apiDomainsOf(byName.get(name)?.sites),
-    async refresh(request) {
-      const provider = byName.get(request.provider)
-      if (provider === undefined) return { kind: 'misconfigured', error: 'unknown_provider' }
-      const route = routeOf(provider, request.apiDomain)
-      if (route === null) return { kind: 'data_centre_unknown', error: UNKNOWN_API_DOMAIN }
-      const url = route.endpoints.tokenUrl
-      const outcome = await guard({ provider: provider.name, url }, request.refreshToken, async () =>
-        outcomeOf(await send(refreshPost(request, provider, url)), now()),
-      )
-      return inPlace(outcome, provider.sites, route.assumed)
-    },
-    async exchange(request) {
-      const provider = byName.get(request.provider)
-      if (provider === undefined) return { kind: 'misconfigured', error: 'unknown_provider' }
-      const route = routeOf(provider, request.apiDomain)
-      if (route === null) return { kind: 'misconfigured', error: UNKNOWN_API_DOMAIN }
-      const url = route.endpoints.tokenUrl
-      const outcome = await guard({ provider: provider.name, url }, request.code, async () =>
-        outcomeOf(await send(exchangePost(request, provider, url)), now()),
-      )
-      return inPlace(outcome, provider.sites, route.assumed)
-    },
+    refresh: async (request) =>
+      (await ask(request, request.refreshToken, refreshForm(request))) ?? {
+        kind: 'data_centre_unknown',
+        error: UNKNOWN_API_DOMAIN,
+      },
+    exchange: async (request) =>
+      (await ask(request, request.code, exchangeForm(request))) ?? {
+        kind: 'misconfigured',
+        error: UNKNOWN_API_DOMAIN,
+      },
     async revoke(request) {
       const provider = byName.get(request.provider)
       if (provider === undefined) return { kind: 'unsupported' }
@@ -97,50 +100,41 @@ function apiDomainsOf(sites: Sites | undefined): string[] | null {
   return [...new Set(sites.dataCentres.map(({ apiDomain }) => apiDomain))]
 }
 
-function refreshPost(request: RefreshRequest, provider: ProviderSettings, url: string) {
-  const { clientId, clientSecret, refreshToken, sendBeforeMs } = request
-  return {
-    url,
-    form: { grant_type: 'refresh_token', refresh_token: refreshToken },
-    client: { id: clientId, secret: clientSecret, auth: provider.clientAuth },
-    privateNetwork: provider.privateNetwork,
-    timeoutMs: provider.timeoutSeconds * 1000,
-    sendBeforeMs,
-  }
-}
+const refreshForm = ({ refreshToken }: RefreshRequest): FormPost['form'] => ({
+  grant_type: 'refresh_token',
+  refresh_token: refreshToken,
+})
 
-function exchangePost(request: ExchangeRequest, provider: ProviderSettings, url: string) {
-  const { clientId, clientSecret, code, codeVerifier, redirectUrl, sendBeforeMs } = request
-  return {
-    url,
-    form: {
-      grant_type: 'authorization_code',
-      code,
-      ...(redirectUrl !== null && { redirect_uri: redirectUrl }),
-      ...(codeVerifier !== null && { code_verifier: codeVerifier }),
-    },
-    client: { id: clientId, secret: clientSecret, auth: provider.clientAuth },
-    privateNetwork: provider.privateNetwork,
-    timeoutMs: provider.timeoutSeconds * 1000,
-    sendBeforeMs,
-  }
+const exchangeForm = ({ code, codeVerifier, redirectUrl }: ExchangeRequest): FormPost['form'] => ({
+  grant_type: 'authorization_code',
+  code,
+  ...(redirectUrl !== null && { redirect_uri: redirectUrl }),
+  ...(codeVerifier !== null && { code_verifier: codeVerifier }),
+})
+
+function postOf(
+  { clientId, clientSecret, sendBeforeMs }: ProviderRequest,
+  { clientAuth, privateNetwork, timeoutSeconds }: ProviderSettings,
+  url: string,
+  form: FormPost['form'],
+): FormPost {
+  const client = { id: clientId ?? '', secret: clientSecret, auth: clientAuth }
+  return { url, form, client, privateNetwork, timeoutMs: timeoutSeconds * 1000, sendBeforeMs }
 }
 
 /** Nothing is lost when it times out: a caller need not wait for as long as a rotating renewal may take. */
-const MOST_REVOCATION_SECONDS = 10
+const MOST_REVOCATION_MS = 10_000
 
 /** Zoho, which alone has data centres, takes the token and nothing else. */
-function revokePost(request: RevokeRequest, provider: ProviderSettings, url: string) {
-  const { clientId, clientSecret, token, kind, sendBeforeMs } = request
+function revokePost(request: RevokeRequest, provider: ProviderSettings, url: string): FormPost {
+  const { clientId, token, kind } = request
   const isOnlyToken = provider.sites.kind === 'many'
-  const auth: FormClient['auth'] = clientId === null || isOnlyToken ? 'none' : provider.clientAuth
+  const form = { token, ...(!isOnlyToken && { token_type_hint: kind }) }
+  const post = postOf(request, provider, url, form)
   return {
-    url,
-    form: { token, ...(!isOnlyToken && { token_type_hint: kind }) },
-    client: { id: clientId ?? '', secret: clientSecret, auth },
-    privateNetwork: provider.privateNetwork,
-    timeoutMs: Math.min(provider.timeoutSeconds, MOST_REVOCATION_SECONDS) * 1000,
-    sendBeforeMs,
+    ...post,
+    client: clientId === null || isOnlyToken ? { ...post.client, auth: 'none' } : post.client,
+    timeoutMs: Math.min(post.timeoutMs, MOST_REVOCATION_MS),
   }
 }
 

@@ -11,6 +11,10 @@ import { guardStorage } from './storage-faults.ts'
 /** API keys in Postgres. */
 export function createApiKeyStore(db: Db): ApiKeyStore {
   return guardStorage<ApiKeyStore>({
+    async now() {
+      const { now } = await db.selectNoFrom(sql<Date>`now()`.as('now')).executeTakeFirstOrThrow()
+      return now
+    },
     /** Along api_keys_id. */
     async find(id) {
       const row = await db

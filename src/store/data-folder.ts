@@ -24,17 +24,11 @@ export interface DataFolder {
   /** Absolute. */
   readonly path: string
   /** Reads the secret of that name; the first time, `make` makes it and it is kept in a file of mode 0600. */
-  secret(name: string, make: () => string): KeptSecret
+  secret(name: string, make: () => string): string
   /** The same where it is kept, and null where it is not. */
   kept(name: string): string | null
   /** Lets another service have the folder. */
   close(): void
-}
-
-export interface KeptSecret {
-  value: string
-  /** True when it was made by this call. */
-  created: boolean
 }
 
 /**
@@ -64,12 +58,12 @@ export function openDataFolder(path: string): DataFolder {
 }
 
 /** Reads the secret in that file, or keeps there what `make` makes. */
-export function readOrMakeSecret(path: string, make: () => string): KeptSecret {
+export function readOrMakeSecret(path: string, make: () => string): string {
   const kept = readSecret(path)
-  if (kept !== null) return { value: kept, created: false }
-  const value = make()
-  writeAtomically(path, `${value}\n`)
-  return { value, created: true }
+  if (kept !== null) return kept
+  const made = make()
+  writeAtomically(path, `${made}\n`)
+  return made
 }
 
 /** Makes the folder, or repairs the mode of one that is there. Parents get the usual mode: they are not ours. */

@@ -95,7 +95,7 @@ async function prepare(options: EmbeddedPostgresOptions): Promise<GuardJob> {
     ephemeral,
     user,
     settings: { ...SETTINGS, ...(ephemeral && { fsync: 'off' }), ...settings },
-    password: ephemeral ? newPassword() : readOrMakeSecret(join(dataDir, PASSWORD), newPassword).value,
+    password: ephemeral ? newPassword() : readOrMakeSecret(join(dataDir, PASSWORD), newPassword),
     mayInit: true,
   }
 }

@@ -36,7 +36,7 @@ const NAMES = [
 ] as const satisfies (keyof TokenRow)[]
 type Name = (typeof NAMES)[number]
 
-const DIGESTS = [
+const DIGEST_NAMES = [
   'userKey',
   'identity',
   'refreshDigest',
@@ -49,8 +49,8 @@ export type StoredToken = Pick<TokenRow, Name>
 
 /** All columns that a token is written to, by the names that rows have for them here. */
 export const COLUMN_NAMES = Object.fromEntries(
-  [...NAMES, ...DIGESTS].map((name) => [name, columnOf(name)]),
-) as Record<Name | (typeof DIGESTS)[number], string>
+  [...NAMES, ...DIGEST_NAMES].map((name) => [name, columnOf(name)]),
+) as Record<Name | (typeof DIGEST_NAMES)[number], string>
 
 function columnOf(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

@@ -10,22 +10,15 @@ import type { StoredToken } from './stored-token.ts'
 import { COLUMN_NAMES, storedToken } from './stored-token.ts'
 
 export type Columns = Partial<Insertable<Schema['tokens']>>
-export type SealedColumn = 'clientSecret' | 'refreshToken' | 'grantToken' | 'accessToken'
-
-const SEALED: Record<SealedColumn, string> = {
-  clientSecret: 'client_secret',
-  refreshToken: 'refresh_token',
-  grantToken: 'grant_token',
-  accessToken: 'access_token',
-}
-export const SEALED_COLUMNS = Object.keys(SEALED) as SealedColumn[]
+export const SEALED_COLUMNS = ['clientSecret', 'refreshToken', 'grantToken', 'accessToken'] as const
+export type SealedColumn = (typeof SEALED_COLUMNS)[number]
 /** A stored token whose secrets cannot be opened, but of each one sees whether it is there. */
 export const METADATA = storedToken(SEALED_COLUMNS)
 
-const DIGESTS = {
-  refreshToken: { column: 'refreshDigest', kind: 'refresh_token' },
-  grantToken: { column: 'grantDigest', kind: 'grant_token' },
-  accessToken: { column: 'accessDigest', kind: 'access_token' },
+const DIGEST_OF = {
+  refreshToken: 'refreshDigest',
+  grantToken: 'grantDigest',
+  accessToken: 'accessDigest',
 } as const
 
 /** The keys of a namespace, fresh enough to open these rows. */
@@ -123,14 +116,13 @@ function sealedColumns(token: Token, stored: Token | null, keys: NamespaceKeys):
     if (secret === null || secret === stored?.[column]) continue
     columns[column] = keys.seal(placeOf(token.id, column), secret)
     if (column === 'clientSecret') continue
-    const { column: digestColumn, kind } = DIGESTS[column]
-    columns[digestColumn] = keys.digest(kind, secret)
+    columns[DIGEST_OF[column]] = keys.digest(COLUMN_NAMES[column], secret)
   }
   return columns
 }
 
 export function placeOf(rowId: string, column: SealedColumn) {
-  return { table: 'tokens', rowId, field: SEALED[column] }
+  return { table: 'tokens', rowId, field: COLUMN_NAMES[column] }
 }
 
 function plainColumns(token: Token) {

@@ -1,6 +1,7 @@
 import { createSecretKey, hkdfSync } from 'node:crypto'
 import type { Hmac } from '../domain/hmac.ts'
 import { hmacUnder } from '../domain/hmac.ts'
+import type { MasterKey } from '../domain/keyring.ts'
 import type { Secret } from '../domain/secret.ts'
 
 /** What the audit log is chained and fingerprinted with: two keys from each master key, named by its id. */
@@ -20,7 +21,7 @@ const FINGERPRINT = 'token-vault audit fingerprint v1'
 const FINGERPRINT_BYTES = 16
 
 /** RFC 5869: one key for each use, so that no use says anything about another one or about the master key. */
-export function createAuditKeys(masterKeys: readonly { id: string; bytes: Buffer }[]): AuditKeys {
+export function createAuditKeys(masterKeys: readonly MasterKey[]): AuditKeys {
   const [current] = masterKeys
   if (current === undefined) throw new Error('a master key is needed')
   const chain = new Map(masterKeys.map(({ id, bytes }) => [id, derive(bytes, CHAIN)]))

@@ -89,7 +89,7 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
       }),
     async close() {
       await running
-      if (!writing.isStuck()) await sink.close()
+      if (!writing.isRunning()) await sink.close()
     },
   }
 }
@@ -106,14 +106,14 @@ function createFingerprints(keys: AuditKeys): Fingerprint {
 
 /** Runs one work at a time. What has not ended in time has failed, and holds the place until it ends. */
 function createTimeLimit(mostMs: number) {
-  let isStuck = false
+  let isRunning = false
   return {
-    isStuck: () => isStuck,
+    isRunning: () => isRunning,
     async run(work: () => Promise<void>): Promise<void> {
-      if (isStuck) throw new Error('an earlier write has not ended')
-      isStuck = true
+      if (isRunning) throw new Error('an earlier write has not ended')
+      isRunning = true
       const working = work().finally(() => {
-        isStuck = false
+        isRunning = false
       })
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<never>((_resolve, reject) => {

@@ -31,7 +31,7 @@ const DEFAULT_LIFE_MS = 90 * 86_400_000
 
 export function createApiKeys(store: ApiKeyStore): ApiKeys {
   return {
-    async create(caller, { name, scopes, expiresAt = new Date(Date.now() + DEFAULT_LIFE_MS) }) {
+    async create(caller, { name, scopes, expiresAt: asked }) {
       const { namespaceId, keyId: actor } = caller
       const missing = scopes.find((scope) => !allows(caller, scope))
       if (missing !== undefined) {
@@ -40,7 +40,9 @@ export function createApiKeys(store: ApiKeyStore): ApiKeys {
           `A key makes only keys whose scopes it holds: it lacks ${missing}.`,
         )
       }
-      if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
+      const now = await store.now()
+      const expiresAt = asked === undefined ? new Date(now.getTime() + DEFAULT_LIFE_MS) : asked
+      if (expiresAt !== null && expiresAt <= now) {
         const errors = [{ pointer: '/expires_at', detail: 'lies in the past' }]
         throw new VaultError('invalid_request', 'The key would be born expired.', { errors })
       }

@@ -144,8 +144,8 @@ describe('a secret', () => {
 
   it('is made once and kept in a file for its owner only', () => {
     expect(folder.kept('key')).toBe(null)
-    expect(folder.secret('key', () => 'k1')).toEqual({ value: 'k1', created: true })
-    expect(folder.secret('key', never)).toEqual({ value: 'k1', created: false })
+    expect(folder.secret('key', () => 'k1')).toBe('k1')
+    expect(folder.secret('key', never)).toBe('k1')
     expect(folder.kept('key')).toBe('k1')
     expect(modeOf(fileOf('key'))).toBe('600')
     expect(readdirSync(folder.path).sort()).toEqual(['key', 'lock', 'service.pid'])
@@ -153,19 +153,19 @@ describe('a secret', () => {
 
   it('is made where a crash left half a file of it', () => {
     writeFileSync(fileOf('key.new'), 'ha')
-    expect(folder.secret('key', () => 'k1')).toEqual({ value: 'k1', created: true })
+    expect(folder.secret('key', () => 'k1')).toBe('k1')
     expect(readdirSync(folder.path).sort()).toEqual(['key', 'lock', 'service.pid'])
   })
 
   it('is found again by the next service', () => {
     folder.secret('key', () => 'k1')
     folder.close()
-    expect(openFolder(join(room, 'data')).secret('key', never).value).toBe('k1')
+    expect(openFolder(join(room, 'data')).secret('key', never)).toBe('k1')
   })
 
   it('has the mode of its file repaired where others could read it', () => {
     writeFileSync(fileOf('key'), 'k1\n', { mode: 0o644 })
-    expect(folder.secret('key', never).value).toBe('k1')
+    expect(folder.secret('key', never)).toBe('k1')
     expect(modeOf(fileOf('key'))).toBe('600')
   })
 

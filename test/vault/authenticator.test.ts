@@ -50,6 +50,7 @@ beforeEach(() => {
         touched.push(id)
         return Promise.resolve()
       },
+      now: unexpected,
       list: unexpected,
       add: unexpected,
       remove: unexpected,

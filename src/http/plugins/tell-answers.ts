@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestObserver } from '../../domain/observer.ts'
-import type { TellUnrouted } from './problems.ts'
-import { isBrokenOff } from './problems.ts'
+import type { TellUnrouted } from './broken-requests.ts'
+import { isBrokenOff } from './broken-requests.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -57,7 +57,8 @@ export function tellAnswers(app: FastifyInstance, tell: Tell): void {
 
 function answerOf(request: FastifyRequest, reply: FastifyReply, { status, code }: typeof LEFT): Answer {
   const { id, method, routeOptions } = request
-  const [route, ms] = [routeOptions.url ?? request.refusedAt, reply.elapsedTime]
+  const route = routeOptions.url ?? request.refusedAt
+  const ms = reply.elapsedTime
   const line = {
     request_id: id,
     method,
