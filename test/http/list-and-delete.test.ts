@@ -109,9 +109,12 @@ describe('the list', () => {
 
   test('does not count as a use of the tokens', async () => {
     await saveThree()
-    await database.query('update tokens set last_used_at = null')
-    await list()
-    expect(await database.query('select from tokens where last_used_at is not null')).toEqual([])
+    expect(idsOf((await list('?include=secrets')).tokens)).toEqual(['a', 'b', 'c'])
+    await vault.call('GET', '/v1/tokens/c')
+    const used = async () => database.query('select id from tokens where last_used_at is not null')
+    // Uses are noted together: once that of the one token is, those of the list would be, too.
+    await expect.poll(used).not.toEqual([])
+    expect(await used()).toEqual([{ id: 'c' }])
   })
 
   test('of nothing is empty, and has no next page', async () => {
