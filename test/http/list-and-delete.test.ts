@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Token } from '../../src/contract/tokens.ts'
+import { FIELD_SCOPES } from '../../src/http/scopes.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'
@@ -27,6 +28,8 @@ const idsOf = (tokens: Token[] | undefined) => tokens?.map(({ id }) => id) ?? []
 const list = async (query = '') => (await vault.call('GET', `/v1/tokens${query}`)).body
 const saveMany = (ids: string[]) => Promise.all(ids.map((id) => vault.save({ id, access_token: `t ${id}` })))
 
+const MORE_SECRETS = { client_secret: 's', refresh_token: 'r', grant_token: 'g' }
+
 /** Three tokens that every filter tells apart. */
 async function saveThree(): Promise<void> {
   await vault.save({
@@ -44,7 +47,7 @@ async function saveThree(): Promise<void> {
     access_token: '2',
     expires_at: '2031-01-01T00:00:00Z',
   })
-  await vault.save({ id: 'c', user_name: 'ann', client_id: 'other', access_token: '3', client_secret: 's' })
+  await vault.save({ id: 'c', user_name: 'ann', client_id: 'other', access_token: '3', ...MORE_SECRETS })
   await database.query(`update tokens set status = 'failing' where id = 'c'`)
 }
 
@@ -94,20 +97,24 @@ describe('the list', () => {
 
   test('holds metadata only, unless secrets are asked for', async () => {
     await saveThree()
-    for (const token of (await list()).tokens ?? []) {
-      expect(token).not.toHaveProperty('access_token')
-      expect(token).not.toHaveProperty('client_secret')
-    }
+    const metadata = (await list()).tokens ?? []
+    expect(idsOf(metadata)).toEqual(['a', 'b', 'c'])
+    for (const token of metadata)
+      for (const field of Object.keys(FIELD_SCOPES)) expect(token).not.toHaveProperty(field)
     const { tokens } = await list('?include=secrets')
     expect(tokens?.map(({ access_token }) => access_token)).toEqual(['1', '2', '3'])
-    expect(tokens?.[2]).toMatchObject({ client_secret: 's' })
+    expect(tokens?.[2]).toMatchObject(MORE_SECRETS)
+    for (const field of Object.keys(FIELD_SCOPES)) expect(tokens?.[2]).toHaveProperty(field)
   })
 
   test('does not count as a use of the tokens', async () => {
     await saveThree()
-    await database.query('update tokens set last_used_at = null')
-    await list()
-    expect(await database.query('select from tokens where last_used_at is not null')).toEqual([])
+    expect(idsOf((await list('?include=secrets')).tokens)).toEqual(['a', 'b', 'c'])
+    await vault.call('GET', '/v1/tokens/c')
+    const used = async () => database.query('select id from tokens where last_used_at is not null')
+    // Uses are noted together: once that of the one token is, those of the list would be, too.
+    await expect.poll(used).not.toEqual([])
+    expect(await used()).toEqual([{ id: 'c' }])
   })
 
   test('of nothing is empty, and has no next page', async () => {

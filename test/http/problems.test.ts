@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ErrorFacts } from '../../src/domain/errors.ts'
@@ -42,6 +43,13 @@ test('each code has the status of the contract', () => {
   expect(Object.fromEntries(Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]))).toEqual(
     Object.fromEntries(statuses),
   )
+})
+
+test('docs/errors.md has each code, once, with its status', () => {
+  const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  const rows = [...text.matchAll(/^\| (\d+) +\| `(.*?)` /gm)].map(([, status, code]) => `${code} ${status}`)
+  const codes = Object.entries(PROBLEMS).map(([code, { status }]) => `${code} ${status}`)
+  expect(rows.sort()).toEqual(codes.sort())
 })
 
 test('an error of the vault is a problem document with all its facts', async () => {

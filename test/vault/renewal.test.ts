@@ -201,11 +201,14 @@ describe('during a renewal', () => {
 
 test('the use of a token is noted at most hourly, and changes neither version nor updated_at', async () => {
   const { id, version, updated_at } = await world.save(3000)
+  const other = await world.save(3000)
   await world.accessToken(id)
   await expect.poll(async () => (await world.read(id)).last_used_at).toBeDefined()
   const first = await world.read(id)
   expect(first).toMatchObject({ version, updated_at })
   await world.accessToken(id)
+  // Uses are noted together: once the other one's is, this one's would be, too.
+  await expect.poll(async () => (await world.read(other.id)).last_used_at).toBeDefined()
   expect((await world.read(id)).last_used_at).toBe(first.last_used_at)
   await world.database.query(`update tokens set last_used_at = last_used_at - interval '61 minutes'`)
   await world.accessToken(id)
