@@ -92,7 +92,9 @@ async function runService(config: Config, log: Logger, ephemeral: boolean): Prom
   }
   await stop
   log.info('stopping')
-  await Promise.race([service.close(), sleep(MOST_STOPPING_MS)])
+  const isClosed = await Promise.race([service.close().then(() => true), sleep(MOST_STOPPING_MS, false)])
+  if (!isClosed)
+    log.error('stopped before everything was stored: what the log says waits for the storage is lost')
 }
 
 function isLoopback(host: string): boolean {

@@ -18,6 +18,11 @@ export function isTooSoon(token: Token, provider: Provider, now: Date): boolean 
   return floor !== null && floor > now && isLive(token, now)
 }
 
+/** Has a renewal failed between these two states of a token? */
+export function hasFailedSince({ lastError }: Token, asked: Token): boolean {
+  return lastError !== null && (asked.lastError === null || lastError.at > asked.lastError.at)
+}
+
 /**
  * The provider, or its breaker, has asked to be left alone, and force does not count against that. The vault's own
  * back-off never has a caller wait for longer than this.

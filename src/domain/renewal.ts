@@ -177,7 +177,7 @@ function failed(
 ): Settlement {
   const attempts = (claim.token.lastError?.attempts ?? 0) + (isOurDelay(outcome) ? 0 : 1)
   const lostAt = isAnswerLost(outcome, provider)
-    ? (claim.token.lostAt ?? claim.claimedAt)
+    ? (lossOf(claim.token) ?? claim.claimedAt)
     : claim.token.lostAt
   const lastError: LastError = { ...describeFailure(outcome, claim.token, provider), at: now, attempts }
   const sent = wasSent(outcome)
@@ -211,6 +211,14 @@ const failure = (facts: Required<Event>['facts']): Event => ({
   actor: REFRESHER,
   facts,
 })
+
+/**
+ * Since when nobody knows what came of a renewal of the refresh token that it has; null where all is known. What was lost
+ * before the last success was a renewal of the one before, of which the provider's grace is its own.
+ */
+export function lossOf({ lostAt, refreshedAt }: Token): Date | null {
+  return lostAt !== null && (refreshedAt === null || lostAt > refreshedAt) ? lostAt : null
+}
 
 /** Does nobody know whether the refresh token was replaced? */
 function isAnswerLost(outcome: Failure, { rotates }: Provider): boolean {

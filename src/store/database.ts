@@ -32,7 +32,8 @@ const QUEUE_MS = 10_000
 const LIMITS = {
   statement_timeout: '5s',
   lock_timeout: '2s',
-  idle_in_transaction_session_timeout: '10s',
+  // Of a process that stands still: a row that it has locked must be free while a provider's grace lasts.
+  idle_in_transaction_session_timeout: '3s',
 }
 /**
  * A statement that is kept prepared is planned once, not for each set of values: of few look-ups Postgres would take the

@@ -1,3 +1,4 @@
+import { hasFailedSince } from '../domain/freshness.ts'
 import type { Token } from '../domain/token.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { isNewer } from './renew-token.ts'
@@ -25,8 +26,4 @@ export async function awaitPeer(
     }
     await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
   }
-}
-
-function hasFailedSince({ lastError }: Token, asked: Token): boolean {
-  return lastError !== null && (asked.lastError === null || lastError.at > asked.lastError.at)
 }

@@ -33,15 +33,15 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
   const underWay = new Map<string, Promise<Exchanged>>()
   let closed = false
 
-  /** Waits for the claim in one's way; with a failure it ends for all. */
-  const awaitPeer = async (code: CodeRef): Promise<void> => {
+  /** Waits for the claim in one's way, or for its token, where its owner died behind it; with a failure it ends for all. */
+  const awaitPeer = async (task: ExchangeTask, code: CodeRef): Promise<void> => {
     let state: Awaited<ReturnType<typeof codes.read>>
     do {
       await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
       if (closed) throw stopping()
       state = await codes.read(code)
       if (state instanceof VaultError) throw state
-    } while (state === 'under_way')
+    } while (state === 'under_way' && (await findTraded(parts, task)) === null)
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
   const trade = async (task: ExchangeTask, code: CodeRef): Promise<Exchanged> => {
@@ -52,7 +52,7 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
       const options = { leaseSeconds: fullLeaseSeconds(task.provider), takeOver: headStart.isOver() }
       const claim = await headStart.watch(codes.claim(code, options))
       if (claim === null) {
-        await awaitPeer(code)
+        await awaitPeer(task, code)
         continue
       }
       return tradeCode(parts, task, claim, startedMs)

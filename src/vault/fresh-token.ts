@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts'
 import { storageUnavailable, VaultError } from '../domain/errors.ts'
 import {
   canRenew,
+  hasFailedSince,
   isAskedToWait,
   isTooSoon,
   renewalError,
@@ -46,7 +47,9 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   if (token.status === 'reauth_required' || isAskedToWait(token, now)) throw renewalError(token, now)
   const renewal = await awaitRenewal(parts, token, provider, true)
   if (renewal === null) throw whyNotFresh({ ...token, lastError: null }, provider, now)
-  if (renewal.renewed || isTooSoon(renewal.token, provider, renewal.now)) return renewal
+  if (renewal.renewed) return renewal
+  const failed = hasFailedSince(renewal.token, token)
+  if (!failed && isTooSoon(renewal.token, provider, renewal.now)) return renewal
   if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
   const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
   if (slot > renewal.now) throw throttled(renewal.now, slot)

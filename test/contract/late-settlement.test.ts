@@ -166,6 +166,16 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     expect(await claimed(id)).toMatchObject({ token: { lostAt } })
   })
 
+  test('what a save has brought is not tried for a late answer to another refresh token', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const late = await claimed(id)
+    await the.replica.save({ ...GRANT, id, refreshToken: 'refresh-b', accessToken: 'access-b' })
+    await the.replica.settle(await claimed(id), renewed('access-c', 'refresh-c'))
+    const before = await the.replica.read(id)
+    expect(await the.replica.settle(late, renewed('access-2', 'refresh-2'))).toBeNull()
+    expect(await the.replica.read(id)).toMatchObject({ lostAt: null, refreshDueAt: before.refreshDueAt })
+  })
+
   test('an end that was committed, unheard, is told once, though the token has been renewed since', async () => {
     const down = { kind: 'unavailable', error: 'http_500', sent: true } as const
     const { id } = await the.replica.save(GRANT)

@@ -42,13 +42,14 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
     test('keeps the moment of the first loss through take-over after take-over', async () => {
       const { id } = await the.replica.save(EXPIRED)
       await the.replica.claim(id)
-      const moments: (Date | null)[] = []
-      for (let count = 0; count < 3; count += 1) {
+      const moments: number[] = []
+      for (let count = 1; count <= 3; count += 1) {
         await the.storage.age(id, 26)
-        moments.push((await the.replica.claim(id))?.token.lostAt ?? null)
+        const { token } = (await the.replica.claim(id)) ?? {}
+        moments.push((token?.lostAt?.getTime() ?? NaN) + count * 26_000)
       }
-      expect(moments[0]).not.toBeNull()
-      expect(new Set(moments.map((at) => at?.getTime())).size).toBe(1)
+      expect(moments[0]).not.toBeNaN()
+      expect(new Set(moments).size).toBe(1)
     })
 
     test('is replayed without regard to the floor, though the token lives', async () => {
@@ -60,6 +61,29 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       expect(await the.replica.claim(id, false, { ...ZOHO, minIntervalSeconds: 0 })).not.toBeNull()
       await the.storage.age(id, 26)
       expect(await the.replica.claim(id)).not.toBeNull()
+    })
+
+    test('counts for the refresh token that was presented: of the next one the grace is its own, and so is the floor', async () => {
+      const GRACIOUS = { ...OTHER, reuseGraceSeconds: 120, minIntervalSeconds: 600 }
+      const claim = async () => the.replica.claim(id, true, GRACIOUS)
+      const { id } = await the.replica.save(EXPIRED)
+      await claim()
+      await the.storage.age(id, 26)
+      const replay = await claim()
+      if (replay === null) throw new Error('the token was not taken over')
+      await the.replica.settle(replay, renewed('access-2', 'refresh-2'), GRACIOUS)
+      expect(await the.replica.read(id)).toMatchObject({
+        lostAt: replay.token.lostAt,
+        refreshDueAt: new Date(replay.claimedAt.getTime() + 84_000),
+      })
+      await the.storage.age(id, 80)
+      expect(await claim()).toBeNull()
+      await the.storage.age(id, 5)
+      const next = await claim()
+      expect(next).not.toBeNull()
+      await the.storage.age(id, 26)
+      const since = new Date((next?.claimedAt.getTime() ?? 0) - 26_000)
+      expect(await claim()).toMatchObject({ token: { lostAt: since } })
     })
 
     test('is left to its owner while nobody may take over', async () => {

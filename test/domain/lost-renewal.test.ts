@@ -116,6 +116,26 @@ describe('an outcome that was lost', () => {
   })
 })
 
+describe('an outcome that is lost of the refresh token that a replay has brought', () => {
+  const GRACIOUS: Provider = { ...ACME, rotates: 'always', timeoutSeconds: 45, reuseGraceSeconds: 30 }
+  const CUT: RenewalOutcome = { kind: 'unavailable', error: 'ECONNRESET', sent: true }
+  const lastError = { code: 'provider_unavailable', detail: '', at: NOON, attempts: 12 } as const
+  const inDoubt = { lastError, lostAt: inSeconds(-28), refreshedAt: inSeconds(-20) }
+
+  test('has a grace of its own: it is asked for again within that, and names the right renewal', () => {
+    const { token } = settle(CUT, { claim: claimOf(inDoubt), provider: GRACIOUS, chance: 0.999 })
+    expect(token.lostAt).toEqual(NOON)
+    expect(secondsAfter(token.refreshDueAt)).toBeLessThan(9.01)
+  })
+
+  test('counts from the first of its own losses', () => {
+    const claim = claimOf({ ...inDoubt, lostAt: inSeconds(-10) })
+    const { token } = settle(CUT, { claim, provider: GRACIOUS, chance: 0.999 })
+    expect(token.lostAt).toEqual(inSeconds(-10))
+    expect(secondsAfter(token.refreshDueAt)).toBeLessThan(17 / 3 + 0.01)
+  })
+})
+
 describe('the pause of a client', () => {
   const PAUSE = { reason: 'client_refused', until: inSeconds(900) } as const
 

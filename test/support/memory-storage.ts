@@ -53,7 +53,7 @@ function openMemoryStorage(): TokenStorage {
 
 function aged(row: Row, seconds: number): Row {
   const moved = (at: Date | null) => at && later(at, seconds)
-  const { refreshDueAt, retryAt, leaseUntil, refreshedAt, expiresAt, renewals } = row.token
+  const { refreshDueAt, retryAt, leaseUntil, lostAt, refreshedAt, expiresAt, renewals } = row.token
   return {
     ...row,
     claimedAt: moved(row.claimedAt),
@@ -62,6 +62,7 @@ function aged(row: Row, seconds: number): Row {
       refreshDueAt: moved(refreshDueAt),
       retryAt: moved(retryAt),
       leaseUntil: moved(leaseUntil),
+      lostAt: moved(lostAt),
       refreshedAt: moved(refreshedAt),
       expiresAt: moved(expiresAt),
       renewals: renewals.map((at) => later(at, seconds)),

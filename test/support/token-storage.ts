@@ -80,7 +80,7 @@ export async function openStorage(): Promise<PostgresStorage> {
       const back = `- interval '${seconds} seconds'`
       await database.query(
         `update tokens set refresh_due_at = refresh_due_at ${back}, retry_at = retry_at ${back},
-          lease_until = lease_until ${back}, claimed_at = claimed_at ${back}, refreshed_at = refreshed_at ${back}, expires_at = expires_at ${back},
+          lease_until = lease_until ${back}, lost_at = lost_at ${back}, claimed_at = claimed_at ${back}, refreshed_at = refreshed_at ${back}, expires_at = expires_at ${back},
           renewals = array(select claimed ${back} from unnest(renewals) as claimed) where id = $1`,
         [id],
       )

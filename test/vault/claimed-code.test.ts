@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import { VaultError } from '../../src/domain/errors.ts'
 import type { CodeClaim } from '../../src/domain/exchange.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import type { ExchangesParts } from '../../src/vault/exchanges.ts'
+import { createExchanges } from '../../src/vault/exchanges.ts'
 import type { ExchangeParts, ExchangeTask } from '../../src/vault/trade-code.ts'
 import { tradeCode } from '../../src/vault/trade-code.ts'
-import { NOON, ZOHO } from '../support/domain.ts'
+import { NOON, tokenOf, ZOHO } from '../support/domain.ts'
 
 const code = { namespaceId: 'n', provider: 'zoho', clientId: 'c', grantToken: new Secret('g') }
 const task = {
@@ -39,3 +41,28 @@ test('a code that was claimed and not sent does not stay claimed', async () => {
 test('but that an earlier attempt may have spent it is not forgotten', async () => {
   expect(await claimAndFail(true)).toBe(0)
 })
+
+test('who waits for a code has its token as soon as that is stored, though its owner died before it said so', async () => {
+  const traded = tokenOf({ id: 'traded', clientId: 'c', grantToken: 'g', accessToken: 'a' })
+  let looks = 0
+  const parts = {
+    store: {
+      findBy: () => {
+        looks += 1
+        return Promise.resolve({ tokens: looks < 5 ? [] : [traded], now: NOON })
+      },
+    },
+    codes: { claim: () => Promise.resolve(null), read: () => Promise.resolve('under_way') },
+    providers: { find: () => ZOHO, apiDomains: () => null },
+    headStart: { watch: (work: unknown) => work, isOver: () => true },
+    policy: { random: () => 0 },
+    clock: {
+      monotonicMs: () => 0,
+      sleep: (_ms: number, signal?: AbortSignal) => (signal ? new Promise(() => undefined) : turn()),
+    },
+  } as unknown as ExchangesParts
+  const exchanged = await createExchanges(parts).exchange(task.caller, task.order)
+  expect(exchanged).toMatchObject({ token: { id: 'traded' }, created: false })
+})
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))

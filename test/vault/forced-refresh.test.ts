@@ -30,6 +30,25 @@ test('nor is one that has to wait for what the provider asked of a token that wa
   })
 })
 
+test('nor is one that failed, however lately another renewal has succeeded', async () => {
+  const before = tokenOf({ id: 'a', clientId: 'c', refreshToken: 'r', accessToken: 'a', refreshedAt: NOON })
+  const lastError = {
+    code: 'reauth_required',
+    detail: 'the provider refused',
+    at: NOON,
+    attempts: 1,
+  } as const
+  const dead = { ...before, status: 'reauth_required', lastError, expiresAt: inSeconds(3600) } as const
+  const parts = {
+    renewals: { renew: () => Promise.resolve({ token: dead, now: NOON, renewed: false }) },
+    providers: { find: () => ZOHO },
+    clock: { monotonicMs: () => 0, sleep: () => new Promise(() => undefined) },
+  } as unknown as FreshParts
+  await expect(refreshToken(parts, { token: before, now: NOON })).rejects.toMatchObject({
+    code: 'reauth_required',
+  })
+})
+
 test('one that nothing stands in the way of any more is answered with the living token', async () => {
   expect((await refused({})).token.id).toBe('a')
 })

@@ -1,6 +1,7 @@
 import type { ClientDeaths } from '../../../src/domain/client.ts'
 import { DEATHS_WINDOW_SECONDS, tokensThatBear } from '../../../src/domain/client.ts'
 import type { Claim, RenewalTerms } from '../../../src/domain/renewal.ts'
+import { lossOf } from '../../../src/domain/renewal.ts'
 import type { ClaimOptions, DueOptions, DueTerms } from '../../../src/domain/token-store.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
@@ -77,7 +78,8 @@ function isWithinLimit({ renewals }: Token, { limit }: RenewalTerms, now: Date):
 function isAboveFloor(token: Token, { minIntervalSeconds }: RenewalTerms, now: Date): boolean {
   if (token.accessToken === null || token.refreshedAt === null) return true
   if (token.expiresAt !== null && token.expiresAt <= now) return true
-  if (token.leaseUntil !== null || token.lostAt !== null) return true
+  if (token.leaseUntil !== null || lossOf(token) !== null) return true
+  if (token.lostAt !== null && token.refreshDueAt !== null && token.refreshDueAt <= now) return true
   const interval = Math.min(minIntervalSeconds, (token.lifetimeSeconds ?? Infinity) / 5)
   return later(token.refreshedAt, interval) <= now
 }
@@ -102,7 +104,7 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
     ...before,
     fence: before.fence + 1,
     leaseUntil: until,
-    lostAt: isCutOff ? (before.lostAt ?? row.claimedAt) : before.lostAt,
+    lostAt: isCutOff ? (lossOf(before) ?? row.claimedAt) : before.lostAt,
     refreshDueAt: isDueBefore ? before.refreshDueAt : until,
     renewals: terms.limit === null ? [] : [...before.renewals, now].slice(-terms.limit.count),
   }

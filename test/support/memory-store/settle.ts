@@ -92,14 +92,14 @@ function settleLate(memory: Memory, claim: Claim, settlement: Settlement) {
     return successor
   }
   if (row !== null && (isOurs || isPassedOn)) {
-    const lostAt = row.token.lostAt ?? token.lostAt
+    const lostAt = token.lostAt ?? row.token.lostAt
     const backOff = isWaitAskedFor(token) && {
       retryAt: later(row.token.retryAt, token.retryAt),
       refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
     }
     put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt, ...backOff }, ...UNCLAIMED })
   }
-  if (row !== null && isOvertaken(row, claim, token)) {
+  if (row !== null && isOvertaken(row, claim, token) && wasTakenOver(memory, row, claim)) {
     const { lostAt } = row.token
     const due = { lostAt: lostAt ?? claim.claimedAt, refreshDueAt: memory.now() }
     put(memory, { ...row, token: { ...row.token, ...due } })
@@ -137,6 +137,13 @@ function isOvertaken({ token: stored }: Row, { token, claimedAt }: Claim, { refr
   if (refreshToken === null || refreshToken === token.refreshToken) return false
   if (refreshToken.equals(stored.refreshToken) || stored.status === 'reauth_required') return false
   return stored.refreshedAt !== null && stored.refreshedAt >= claimedAt
+}
+
+function wasTakenOver({ events }: Memory, { token: { id } }: Row, { claimedAt }: Claim): boolean {
+  return events.some(
+    ({ type, tokenId, facts }) =>
+      type === 'renewal.taken_over' && tokenId === id && facts?.['claimed_at'] === claimedAt.toISOString(),
+  )
 }
 
 /** This very token, or else whichever has its refresh token now. */

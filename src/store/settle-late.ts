@@ -1,0 +1,198 @@
+import { sql } from 'kysely'
+import { isWaitAskedFor } from '../domain/freshness.ts'
+import type { NamespaceKeys } from '../domain/keyring.ts'
+import type { Claim, Settlement } from '../domain/renewal.ts'
+import type { Token } from '../domain/token.ts'
+import type { Db } from './database.ts'
+import { holdNamespace } from './namespaces.ts'
+import { recordEvents } from './record-events.ts'
+import { lockKey } from './save-token.ts'
+import type { TokenRow } from './schema.ts'
+import { columnsOf, keepRotated, RING, UNLEASED, updateOf } from './settled-columns.ts'
+import type { Columns } from './token-rows.ts'
+import { isSameToken } from './token-rows.ts'
+
+/**
+ * This was committed before, unheard, or the token is gone, its fence has moved on, or a save made the failure void. A
+ * refresh token that the provider has given for the one still stored is kept for all that: there is no other. Whoever
+ * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
+ */
+export async function settleLate(
+  db: Db,
+  claim: Claim,
+  settlement: Settlement,
+  columns: Columns,
+  keys: NamespaceKeys,
+): Promise<TokenRow | null> {
+  const { token, event } = settlement
+  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
+  const told = await endingOf(db, claim)
+  if (told !== null) return told === 'renewal.dropped' ? null : (row ?? null)
+  const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
+  if (row && isSuccessor(row, claim.token, columns, keys))
+    return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
+  if (row && (isHeldBy(row, claim) || isPassedOn)) await endLease(db, row, token)
+  if (row && isOvertaken(row, claim, columns) && (await wasTakenOver(db, row, claim)))
+    await makeDue(db, row, claim)
+  if (await holdNamespace(db, token.namespaceId)) {
+    await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
+  }
+  return null
+}
+
+/** What the end of this claim was told as; null where it has none yet. Along events_token. */
+async function endingOf(db: Db, { token, fence, claimedAt }: Claim): Promise<string | null> {
+  const ending = await db
+    .selectFrom('events')
+    .select('type')
+    .where('namespaceId', '=', token.namespaceId)
+    .where('tokenId', '=', token.id)
+    .where('type', 'in', ['renewal.succeeded', 'renewal.failed', 'renewal.dropped'])
+    .where(sql<boolean>`facts @> ${JSON.stringify({ fence, claimed_at: claimedAt.toISOString() })}::jsonb`)
+    .executeTakeFirst()
+  return ending?.type ?? null
+}
+
+/**
+ * This very token, or else whichever has its refresh token now: another may have absorbed it, or been saved after it was
+ * deleted. By the primary keys, in one statement that locks one row.
+ */
+async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<TokenRow | undefined> {
+  const { namespaceId, id, refreshToken } = presented
+  const digest = refreshToken && keys.digest('refresh_token', refreshToken)
+  const holder = sql<string>`(select token_id from refresh_tokens
+    where namespace_id = ${namespaceId} and digest = ${digest}::bytea)`
+  const itself = sql<boolean>`(id = ${id} and ${isSameToken(presented)})`
+  return db
+    .selectFrom('tokens')
+    .selectAll()
+    .where('namespaceId', '=', namespaceId)
+    .where(sql<boolean>`(${itself} or id = ${holder})`)
+    .orderBy(itself, 'desc')
+    .limit(1)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** A save of the refresh token that is to be replaced may be about to commit. */
+async function heirBeingSaved(
+  db: Db,
+  presented: Token,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): Promise<TokenRow | undefined> {
+  const { namespaceId, refreshToken } = presented
+  if (!refreshDigest || refreshToken === null) return undefined
+  const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
+  await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
+  return heirOf(db, presented, keys)
+}
+
+/**
+ * Its event stays with the token that was claimed, whose fence it bears. Where a replay may have replaced the refresh
+ * token once more, it is due while the provider's grace lasts.
+ */
+async function keepSuccessor(
+  db: Db,
+  row: TokenRow,
+  claim: Claim,
+  { token, event }: Settlement,
+  keys: NamespaceKeys,
+  isPassedOn: boolean,
+): Promise<TokenRow | null> {
+  const heir = { ...token, id: row.id }
+  const columns = columnsOf({ token: heir, event }, { ...claim.token, id: row.id }, keys)
+  const lostAt = isPassedOn ? null : row.lostAt
+  const refreshDueAt = lostAt === null ? token.refreshDueAt : sql<Date>`now()`
+  const successor = { ...columns, ...SOUND, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }
+  const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
+  const kept = await update.returningAll().execute()
+  await keepRotated(db, heir, columns)
+  await recordEvents(db, token, [event])
+  return kept[0] ?? null
+}
+
+/** Has nobody else claimed this very token since? */
+function isHeldBy({ id, fence, createdAt }: TokenRow, { fence: claimed, token }: Claim): boolean {
+  return id === token.id && fence === claimed && createdAt.getTime() === token.createdAt.getTime()
+}
+
+/** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
+function isPassedOnTo({ id, leaseUntil, claimedAt }: TokenRow, claim: Claim): boolean {
+  if (id === claim.token.id || leaseUntil === null) return false
+  return claimedAt?.getTime() === claim.claimedAt.getTime()
+}
+
+/** Is it another refresh token, for the one that was presented and that the row still has? */
+function isSuccessor(
+  row: TokenRow,
+  presented: Token,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): boolean {
+  if (!(refreshDigest instanceof Buffer) || presented.refreshToken === null) return false
+  const digest = keys.digest('refresh_token', presented.refreshToken)
+  return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
+}
+
+/**
+ * Has a replay brought another refresh token before this answer came? Which of the two the provider has given last
+ * nobody knows: the stored one is tried while the grace lasts.
+ */
+function isOvertaken(row: TokenRow, { claimedAt }: Claim, { refreshDigest }: Columns): boolean {
+  if (!(refreshDigest instanceof Buffer) || row.refreshDigest?.equals(refreshDigest) === true) return false
+  return row.status !== 'reauth_required' && row.refreshedAt !== null && row.refreshedAt >= claimedAt
+}
+
+/** Not so where another refresh token was saved in the place of the one that was presented. Along events_token. */
+async function wasTakenOver(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Claim): Promise<boolean> {
+  const takeOver = await db
+    .selectFrom('events')
+    .select('id')
+    .where('namespaceId', '=', namespaceId)
+    .where('tokenId', '=', id)
+    .where('type', '=', 'renewal.taken_over')
+    .where(sql<boolean>`facts @> ${JSON.stringify({ claimed_at: claimedAt.toISOString() })}::jsonb`)
+    .executeTakeFirst()
+  return takeOver !== undefined
+}
+
+async function makeDue(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Claim): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ lostAt: sql`coalesce(lost_at, ${claimedAt}::timestamptz)`, refreshDueAt: sql`now()` })
+    .where('namespaceId', '=', namespaceId)
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Whatever a peer made of the old refresh token in the meantime. */
+const SOUND = {
+  status: 'active',
+  errorCode: null,
+  errorDetail: null,
+  errorAt: null,
+  errorAttempts: null,
+  retryAt: null,
+} as const
+
+/**
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
+ * the provider has asked for a wait.
+ */
+async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
+  const { lostAt, retryAt, refreshDueAt } = settled
+  const backOff = {
+    retryAt: sql<Date>`greatest(retry_at, ${retryAt}::timestamptz)`,
+    refreshDueAt: sql<Date>`greatest(refresh_due_at, ${refreshDueAt}::timestamptz)`,
+  }
+  await db
+    .updateTable('tokens')
+    .set(UNLEASED)
+    .set({ lostAt: sql`coalesce(${lostAt}::timestamptz, lost_at)` })
+    .set(isWaitAskedFor(settled) ? backOff : {})
+    .where('namespaceId', '=', namespaceId)
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .execute()
+}
