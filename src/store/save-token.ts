@@ -2,6 +2,7 @@ import type { Keyring } from '../domain/keyring.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import { sha256 } from '../domain/sha256.ts'
 import type { SavePlan } from '../domain/token-store.ts'
+import type { TokenRef } from '../domain/token.ts'
 import { createBatch } from './batch.ts'
 import type { Planned } from './carry-out.ts'
 import { carryOut } from './carry-out.ts'
@@ -9,9 +10,9 @@ import type { Db } from './database.ts'
 import { runPrepared } from './database.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import type { Identities, Met } from './save-candidates.ts'
-import { identitiesOf, selectCandidates, toCandidate } from './save-candidates.ts'
-import { isPassing, isRace } from './storage-faults.ts'
-import { keysFor } from './token-rows.ts'
+import { identitiesOf, selectCandidates, toCandidate, withSecrets } from './save-candidates.ts'
+import { isPassing, isRace, isTimeout } from './storage-faults.ts'
+import { keysFor, SecretLeftOutError } from './token-rows.ts'
 
 type Plan = (candidates: Candidate[], now: Date) => SavePlan
 
@@ -72,12 +73,16 @@ function savedBy(outcome: Outcome): Saved {
   return outcome.saved
 }
 
-/** One that fails takes all of them back; only the storage's own state is no reason to try each by itself. */
+/**
+ * One that fails, or takes too long, takes all of them back; only the storage's own state is no reason to try each by
+ * itself.
+ */
 async function saveTogether(db: Db, keyring: Keyring, orders: readonly Order[]): Promise<Outcome[]> {
   try {
     return await saveAll(db, keyring, orders, true)
   } catch (error) {
-    if (isPassing(error) && !isRace(error)) throw error
+    const isOfAll = isPassing(error) && !isRace(error) && !isTimeout(error)
+    if (isOfAll) throw error
     return orders.map(() => 'again')
   }
 }
@@ -92,24 +97,43 @@ function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boo
     const planned = new Map<Order, Planned>()
     const outcomes = new Map<Order, Outcome>()
     for (const [index, order] of able.entries()) {
-      const { rows, now } = met[index] ?? { rows: [], now: new Date() }
-      if (!isFirst(order, rows)) continue
-      const stored = rows.map((row) => row.stored)
-      const keys = await keysFor(keyring, order.namespaceId, stored)
-      try {
-        const plan = order.plan(
-          rows.map((row) => toCandidate(row, order.identities, keys)),
-          now,
-        )
-        planned.set(order, { plan, keys })
-        outcomes.set(order, { saved: { plan, now } })
-      } catch (refused) {
-        outcomes.set(order, { refused })
-      }
+      const own = met[index]
+      if (own === undefined || own.isBlocked || !isFirst(order, own.rows)) continue
+      const outcome = await planAmong(trx, keyring, order, own)
+      outcomes.set(order, 'refused' in outcome ? outcome : { saved: { plan: outcome.plan, now: own.now } })
+      if ('plan' in outcome) planned.set(order, outcome)
     }
     await carryOut(trx, [...planned.values()])
     return orders.map((order) => outcomes.get(order) ?? 'again')
   })
+}
+
+/** Of a crowd of candidates the secrets come for those that the plan turns out to be about: it is made anew with them. */
+async function planAmong(
+  trx: Db,
+  keyring: Keyring,
+  { namespaceId, identities, plan }: Order,
+  { rows, now }: Met,
+): Promise<Planned | { refused: unknown }> {
+  for (let known = rows; ;) {
+    const stored = known.map((row) => row.stored)
+    const keys = await keysFor(keyring, namespaceId, stored)
+    const isLeftOut = (token: TokenRef | null) =>
+      known.some(({ stored: { id }, isWhole }) => id === token?.id && !isWhole)
+    let wanted: TokenRef[]
+    try {
+      const planned = plan(
+        known.map((row) => toCandidate(row, identities, keys)),
+        now,
+      )
+      wanted = [planned.replaces, planned.absorbed].filter((token) => token !== null).filter(isLeftOut)
+      if (wanted.length === 0) return { plan: planned, keys }
+    } catch (error) {
+      if (!(error instanceof SecretLeftOutError) || !isLeftOut(error.token)) return { refused: error }
+      wanted = [error.token]
+    }
+    known = await withSecrets(trx, known, wanted)
+  }
 }
 
 /** Tells whether none of the tokens of a save was met by one before it. */

@@ -53,6 +53,11 @@ export function isRace(error: unknown): boolean {
   return state !== null && RACES.has(state)
 }
 
+/** Postgres gave the statement up, as one that took too long. */
+export function isTimeout(error: unknown): boolean {
+  return sqlState(error) === '57014'
+}
+
 /** Five characters from Postgres; null for errors of the connection, of which EPIPE has five too, and all others. */
 export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.code ?? null) : null

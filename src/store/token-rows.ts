@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Keyring, NamespaceKeys } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
 import { sha256 } from '../domain/sha256.ts'
-import type { LastError, Token } from '../domain/token.ts'
+import type { LastError, Token, TokenRef } from '../domain/token.ts'
 import { userKeyOf } from '../domain/token.ts'
 import type { Schema } from './schema.ts'
 import type { StoredToken } from './stored-token.ts'
@@ -20,6 +20,16 @@ const DIGEST_OF = {
   grantToken: 'grantDigest',
   accessToken: 'accessDigest',
 } as const
+
+/** Somebody wants a secret that the query has left out. */
+export class SecretLeftOutError extends Error {
+  readonly token: TokenRef
+
+  constructor({ namespaceId, id }: TokenRef) {
+    super('a query has left the secret out')
+    this.token = { namespaceId, id }
+  }
+}
 
 /** The keys of a namespace, fresh enough to open these rows. */
 export function keysFor(keyring: Keyring, namespaceId: string, rows: StoredToken[]): Promise<NamespaceKeys> {
@@ -40,6 +50,10 @@ export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
   const open = (column: SealedColumn): Secret | null => {
     const sealed = row[column]
     if (sealed === null) return null
+    if (sealed.length === 0)
+      return new Secret(() => {
+        throw new SecretLeftOutError(row)
+      })
     return new Secret(() => keys.open(placeOf(row.id, column), sealed).reveal())
   }
   return {

@@ -91,3 +91,17 @@ test('the use of tokens by a crowd is noted in one statement, each token once', 
   expect(sent.map(({ values }) => values)).toEqual([[refs.slice(0, 2).map((ref) => ref.namespaceId), ids]])
   for (const id of ids) expect((await replica.read(id)).lastUsedAt).not.toBeNull()
 })
+
+test('saves that meet each other’s tokens are put off without an error: Postgres would log each, with its statement', async () => {
+  const [one, other] = [await storage.replica(), await storage.replica()]
+  const ids = ['a', 'b', 'c', 'd', 'e'].map((clientId) => `of-cy-${clientId}`)
+  for (const id of ids) await one.save({ id, userName: 'cy', clientId: id, accessToken: `access of ${id}` })
+  const sent = await queries.during(async () => {
+    const saves = Array.from({ length: 200 }, (_, index) =>
+      (index % 2 === 0 ? one : other).save({ id: ids[index % ids.length] ?? '', scope: `scope-${index}` }),
+    )
+    await Promise.all(saves)
+  })
+  expect(sent.filter(({ text }) => /rollback/i.test(text))).toEqual([])
+  for (const id of ids) expect((await one.read(id)).version).toBe(41)
+})

@@ -85,7 +85,7 @@ describe('connections', () => {
       where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') order by name`.execute(
       database.db,
     )
-    expect(limits.rows.map(({ setting }) => setting)).toEqual(['10000', '2000', '5000'])
+    expect(limits.rows.map(({ setting }) => setting)).toEqual(['3000', '2000', '5000'])
     await database.close()
   })
 })
