@@ -11,7 +11,9 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'The one to branch on.' }),
     request_id: Type.String({ description: 'Finds the request in the log.' }),
     errors: Type.Optional(
-      Type.Array(Type.Object({ pointer: Type.String({ description: 'RFC 6901' }), detail: Type.String() })),
+      Type.Array(Type.Object({ pointer: Type.String({ description: 'RFC 6901' }), detail: Type.String() }), {
+        description: 'Where the request is wrong. With `not_found`: the path is no route of the vault.',
+      }),
     ),
     matches: Type.Optional(Type.Array(Type.String(), { description: 'Ids of the tokens that match.' })),
     token_id: Type.Optional(Type.String({ description: 'The token that owns the identity.' })),

@@ -138,6 +138,24 @@ describe('the client with a real vault', () => {
     expect(await errorOf(stranger.get(owner.id))).toMatchObject({ status: 401, code: 'unauthorized' })
   })
 
+  test('tells a url whose path the vault does not have from a token that is not there', async () => {
+    const { client, settings } = world
+    const { id } = await client.save({ user_name: 'hal', client_id: 'h', access_token: 'h' })
+    const url = `${settings.url}/vault`
+    const lost = createTokenVaultClient({ url, apiKey: settings.apiKey })
+    const calls = [
+      lost.find({ user_name: 'hal' }),
+      lost.get(id, { minTtl: 60 }),
+      lost.delete(id),
+      lost.revoke(id),
+    ]
+    for (const error of await Promise.all(calls.map(errorOf))) {
+      expect(error).toMatchObject({ status: 404, code: 'invalid_answer' })
+      expect(error.message).toMatch(new RegExp(`no route ${url}/v1/tokens/[a-z0-9/-]+: is the url right`))
+    }
+    expect(await client.delete(id)).toBe(true)
+  })
+
   test('lives through a restart of the vault', async () => {
     await world.vault.stop()
     const answer = world.client.find({ user_name: 'nobody' })

@@ -14,7 +14,7 @@ import type { OAuthToken, SdkName, ZohoSdkModule } from './zoho-sdks.ts'
 import { nameOf, valueOf } from './zoho-world.ts'
 import type { Application, World } from './zoho-world.ts'
 
-type StoreOptions = Partial<Omit<ZohoTokenStoreOptions, 'url'>>
+type StoreOptions = Partial<ZohoTokenStoreOptions>
 
 /** A token that the vault has, as it was saved. */
 interface SavedToken {

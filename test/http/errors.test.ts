@@ -150,6 +150,7 @@ describe('an unknown', () => {
   ])('route %s is not found', async (path) => {
     const { status, body } = await vault.call('GET', path)
     expect([status, body.code]).toEqual([404, 'not_found'])
+    expect(body.errors).toEqual([{ pointer: '', detail: 'is no route of the vault (path)' }])
   })
 
   test.each([

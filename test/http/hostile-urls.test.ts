@@ -139,3 +139,21 @@ describe('a query', () => {
     expect([answer.status, answer.body.errors?.[0]?.pointer]).toEqual([400, '/id'])
   })
 })
+
+test.each([
+  ['POST', '/v1/tokens/find', { id: 'unknown' }],
+  ['GET', '/v1/tokens/unknown', undefined],
+  ['DELETE', '/v1/tokens/unknown', undefined],
+  ['DELETE', '/v1/keys/unknown', undefined],
+])(
+  'a path that is no route is told by its errors from a token or key that is not there: %s %s',
+  async (method, path, sent) => {
+    const here = await vault.call(method, path, sent)
+    expect([here.status, here.body.code, here.body.errors]).toEqual([404, 'not_found', undefined])
+    for (const wrong of [`/vault${path}`, `/docs${path}`, `${path}/more/than/this`]) {
+      const elsewhere = await vault.call(method, wrong, sent)
+      expect([elsewhere.status, elsewhere.body.code]).toEqual([404, 'not_found'])
+      expect(elsewhere.body.errors).toHaveLength(1)
+    }
+  },
+)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from token_vault import TokenVaultClient
 
-from .fake_vault import Reply
+from .fake_vault import API_KEY, Reply, problem
 from .test_client import ClientTestCase
 
 
@@ -32,6 +32,16 @@ class TestAnotherServerInTheVaultsPlace(ClientTestCase):
                 with self.subTest(call=at, body=body):
                     self.vault.next(Reply(200, body))
                     self.assertEqual(self.assert_fails("invalid_answer", call).status, 200)
+
+    def test_is_the_vault_where_its_path_is_wrong(self) -> None:
+        client = TokenVaultClient(f"{self.vault.url}/vault", API_KEY)
+        for at, call in enumerate((*answered(client), *unanswered(client))):
+            with self.subTest(call=at):
+                self.vault.next(problem(404, "not_found", errors=[{"pointer": "", "detail": "is no route"}]))
+                error = self.assert_fails("invalid_answer", call)
+                self.assertEqual((error.status, error.request_id), (404, "req-1"))
+                address = self.vault.url + self.vault.requests[-1].path
+                self.assertIn(f"The token vault has no route {address}: is the url right", str(error))
 
     def test_is_told_by_a_204_which_the_vault_does_not_answer_to_a_call_for_a_token(self) -> None:
         for at, call in enumerate(answered(self.client)):

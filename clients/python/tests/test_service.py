@@ -74,6 +74,15 @@ class TestTheClient(unittest.TestCase):
         stranger = TokenVaultClient(world.VAULT, f"tv_stranger_{'x' * 43}")
         self.assert_fails("unauthorized", stranger.get, owner["id"])
 
+    def test_tells_a_url_whose_path_the_vault_does_not_have_from_a_token_that_is_not_there(self) -> None:
+        saved = self.client.save({"user_name": "hal", "client_id": "h", "access_token": "h"})
+        url = f"{world.VAULT}/vault"
+        lost = TokenVaultClient(url, world.API_KEY)
+        for call, argument in ((lost.find, {"user_name": "hal"}), (lost.get, saved["id"]), (lost.delete, saved["id"])):
+            error = self.assert_fails("invalid_answer", call, argument)
+            self.assertIn(f"no route {url}/v1/tokens/", str(error))
+        self.assertTrue(self.client.delete(saved["id"]))
+
     def test_lives_through_a_restart_of_the_vault(self) -> None:
         world.stop_vault()
         restart = threading.Timer(0.5, world.start_vault)

@@ -176,6 +176,20 @@ class TestTheVaultAway(unittest.TestCase):
         self.assertNotIn(world.API_KEY, str(caught.exception))
         self.assertEqual(world.calls("refresh", by="sdk"), [])
 
+    @behaviour("wrong-url")
+    def test_is_told_from_a_wrong_url_which_neither_finds_nor_deletes_nor_refreshes(self) -> None:
+        token_id = save_expired("max")["id"]
+        lost = ZohoTokenStore(f"{world.VAULT}/vault", world.API_KEY)
+        for call_lost in (
+            lambda: lost.find_token(user_token("max")),
+            lambda: lost.find_token_by_id(token_id),
+            lambda: lost.delete_token(token_id),
+        ):
+            with self.assertRaisesRegex(SDKException, f"no route {world.VAULT}/vault/v1/tokens/") as caught:
+                call_lost()
+            self.assertEqual(caught.exception.code, "invalid_answer")
+        self.assertIsNotNone(vault.get(token_id))
+
     @behaviour("vault-restarting")
     def test_is_not_noticed_where_it_is_back_within_the_retries(self) -> None:
         log_in("lea")

@@ -44,6 +44,16 @@ function notTheVault(response: Response, origin: string): TokenVaultError {
   return new TokenVaultError(response.status, 'invalid_answer', detail, factsOf(response, {}))
 }
 
+/** A wrong address would pass for a token that is not there: only of a path that is no route, a 404 has `errors`. */
+function isNoRoute(problem: Record<string, unknown>): boolean {
+  return problem['code'] === 'not_found' && listOf(problem['errors']) !== undefined
+}
+
+function noSuchRoute(response: Response, problem: Record<string, unknown>, url: string): TokenVaultError {
+  const detail = `The token vault has no route ${url}: is the url right, and does a proxy before it change the path?`
+  return new TokenVaultError(response.status, 'invalid_answer', detail, factsOf(response, problem))
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -52,17 +62,26 @@ function parse(text: string): unknown {
   }
 }
 
+/** What was asked. */
+export interface Asked {
+  origin: string
+  /** Without the query. */
+  url: string
+  toldBy: ToldBy
+}
+
 /**
  * The JSON that the vault answered, null for 204. Throws a TokenVaultError for a problem document and for whatever
  * is not the vault's, such as a proxy's page.
  */
-export function readAnswer(response: Response, text: string, toldBy: ToldBy, origin: string): unknown {
+export function readAnswer(response: Response, text: string, { origin, url, toldBy }: Asked): unknown {
   if (toldBy === 204 && response.status === 204) return null
   const body = parse(text)
   if (!isObject(body) || (response.ok && !isTold(body, toldBy))) throw notTheVault(response, origin)
   if (response.ok) return body
   const code = textOf(body['code'])
   if (code === undefined) throw notTheVault(response, origin)
+  if (isNoRoute(body)) throw noSuchRoute(response, body, url)
   const detail = textOf(body['detail']) ?? textOf(body['title']) ?? code
   throw new TokenVaultError(response.status, code, detail, factsOf(response, body))
 }

@@ -11,8 +11,8 @@ export interface TokenVaultErrorFacts {
 /**
  * The vault refused, or could not be asked. `code` is the service's own (`not_found`, `reauth_required`,
  * `insufficient_scope`, …) or one of the client's, with status 0: `unreachable` (no connection, or it broke),
- * `timeout` (no answer in time) and `invalid_answer` (something answered that is not a token vault; here with the
- * status that it answered). Carries no secret and no API key.
+ * `timeout` (no answer in time) and `invalid_answer` (something answered that is not a token vault, or has no such
+ * path: the url is wrong; here with the status that it answered). Carries no secret and no API key.
  */
 export class TokenVaultError extends Error {
   override readonly name = 'TokenVaultError'

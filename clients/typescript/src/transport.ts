@@ -51,7 +51,7 @@ function baseUrlOf(url: string): URL {
   }
   if (base.username !== '' || base.password !== '')
     throw new TypeError('url must not carry a user or a password')
-  // The vault knows no such route, and its 404 would pass for "no such token".
+  // The vault knows no such route: better to say so at once than at the first call.
   if (/\/v1\/*$/.test(base.pathname))
     throw new TypeError('url must be the address before /v1, such as http://127.0.0.1:8080')
   return base
@@ -113,11 +113,10 @@ export class Transport {
       abort.abort()
     }, this.#timeoutMs)
     try {
-      const response = await this.#fetch(
-        this.#base + call.path,
-        this.#request(call, elapsedSeconds, abort.signal),
-      )
-      return readAnswer(response, await response.text(), call.toldBy, this.origin)
+      const address = this.#base + call.path
+      const response = await this.#fetch(address, this.#request(call, elapsedSeconds, abort.signal))
+      const [url = ''] = address.split('?', 1)
+      return readAnswer(response, await response.text(), { origin: this.origin, url, toldBy: call.toldBy })
     } catch (error) {
       throw error instanceof TokenVaultError ? error : this.#unreachable(error, abort.signal.aborted)
     } finally {

@@ -413,6 +413,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -440,6 +441,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -467,6 +469,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -494,6 +497,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -521,6 +525,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -548,6 +553,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -575,6 +581,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -602,6 +609,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -629,6 +637,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -656,6 +665,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -683,6 +693,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -791,6 +802,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -818,6 +830,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -845,6 +858,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -872,6 +886,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -899,6 +914,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -926,6 +942,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -953,6 +970,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -980,6 +998,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1007,6 +1026,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1057,6 +1077,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1084,6 +1105,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1111,6 +1133,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1138,6 +1161,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1165,6 +1189,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1192,6 +1217,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1219,6 +1245,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1246,6 +1273,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1368,6 +1396,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1395,6 +1424,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1422,6 +1452,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1449,6 +1480,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1476,6 +1508,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1503,6 +1536,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1704,6 +1738,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1731,6 +1766,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1758,6 +1794,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1785,6 +1822,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1812,6 +1850,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1839,6 +1878,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1866,6 +1906,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1893,6 +1934,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1920,6 +1962,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1947,6 +1990,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -1974,6 +2018,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2035,6 +2080,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2062,6 +2108,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2089,6 +2136,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2116,6 +2164,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2143,6 +2192,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2170,6 +2220,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2275,6 +2326,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2302,6 +2354,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2329,6 +2382,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2356,6 +2410,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2383,6 +2438,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2410,6 +2466,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2437,6 +2494,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2464,6 +2522,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2491,6 +2550,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2680,6 +2740,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2707,6 +2768,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2734,6 +2796,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2761,6 +2824,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2788,6 +2852,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2815,6 +2880,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2842,6 +2908,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2869,6 +2936,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2896,6 +2964,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2923,6 +2992,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -2950,6 +3020,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3000,6 +3071,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3027,6 +3099,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3054,6 +3127,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3081,6 +3155,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3108,6 +3183,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3135,6 +3211,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3162,6 +3239,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3189,6 +3267,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3216,6 +3295,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3282,6 +3362,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3309,6 +3390,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3336,6 +3418,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3363,6 +3446,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3390,6 +3474,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3417,6 +3502,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3444,6 +3530,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3471,6 +3558,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3498,6 +3586,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3591,6 +3680,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3618,6 +3708,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3645,6 +3736,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3672,6 +3764,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3699,6 +3792,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3726,6 +3820,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3753,6 +3848,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3780,6 +3876,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3807,6 +3904,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3834,6 +3932,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3861,6 +3960,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3935,6 +4035,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3962,6 +4063,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -3989,6 +4091,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4016,6 +4119,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4043,6 +4147,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4070,6 +4175,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4097,6 +4203,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4169,6 +4276,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4196,6 +4304,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4223,6 +4332,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4250,6 +4360,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4277,6 +4388,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4304,6 +4416,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4370,6 +4483,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4397,6 +4511,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4424,6 +4539,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4451,6 +4567,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4478,6 +4595,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4505,6 +4623,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4581,6 +4700,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4608,6 +4728,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4635,6 +4756,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4662,6 +4784,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4689,6 +4812,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4716,6 +4840,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4743,6 +4868,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4770,6 +4896,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4817,6 +4944,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4844,6 +4972,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4871,6 +5000,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4898,6 +5028,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4925,6 +5056,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4952,6 +5084,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -4979,6 +5112,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;
@@ -5052,6 +5186,7 @@ export interface operations {
                         code: string;
                         /** @description Finds the request in the log. */
                         request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
                         errors?: {
                             /** @description RFC 6901 */
                             pointer: string;

@@ -224,6 +224,14 @@ describe('another server in the vault’s place', () => {
     }
   })
 
+  test.each([...answered, ...unanswered])('is the vault where its path is wrong: %s', async (_, call) => {
+    vault.next(problem(404, 'not_found', { errors: [{ pointer: '', detail: 'is no route' }] }))
+    const error = await failureOf(call(createTokenVaultClient({ url: `${vault.url}/vault`, apiKey })))
+    expect(error).toMatchObject({ status: 404, code: 'invalid_answer', requestId: 'req-1' })
+    const address = `${vault.url}${vault.requests[0]?.path ?? ''}`
+    expect(error.message).toContain(`The token vault has no route ${address}: is the url right`)
+  })
+
   test.each(answered)('is told by a 204, which the vault does not answer to %s', async (_, call) => {
     vault.next({ status: 204 })
     expect(await failureOf(call(client))).toMatchObject({ status: 204, code: 'invalid_answer' })

@@ -168,8 +168,11 @@ describe('another server in the vault’s place', () => {
     ['deleteTokens', () => store.deleteTokens()],
     ['revoke', () => store.revoke('a')],
   ])('is the SDK’s exception: %s', async (_, call) => {
-    vault.next({ status: 200, body: { status: 'ok' } })
-    expect(await exceptionOf(call())).toMatchObject({ code: 'invalid_answer' })
+    const noRoute = problem(404, 'not_found', { errors: [{ pointer: '', detail: 'is no route' }] })
+    for (const reply of [{ status: 200, body: { status: 'ok' } }, noRoute]) {
+      vault.next(reply)
+      expect(await exceptionOf(call())).toMatchObject({ code: 'invalid_answer' })
+    }
   })
 })
 

@@ -20,7 +20,7 @@ export function answerProblems(app: FastifyInstance): void {
     reply.send(describeError(request, reply, error)),
   )
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.'),
+    sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.', noRoute),
   )
   // The router takes the nothing behind a last slash for an id.
   app.addHook('onRequest', ({ params }, reply, done) => {
@@ -99,6 +99,8 @@ function toProblem(error: FastifyError | VaultError): Told {
   }
 }
 
+/** A client must not take a wrong address for a token that is not there: of that, an answer has no `errors`. */
+const noRoute: ErrorFacts = { errors: [{ pointer: '', detail: 'is no route of the vault (path)' }] }
 const wholeBody: ErrorFacts = { errors: [{ pointer: '', detail: 'cannot be read' }] }
 
 const bodyFaults: Record<string, string> = {

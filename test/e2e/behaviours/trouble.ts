@@ -17,6 +17,23 @@ export const troubleBehaviours: Behaviours = {
     expect(stage.refreshes(refreshToken)).toEqual([])
   },
 
+  async 'wrong-url'({ expect, world: { settings }, ...stage }) {
+    const { id, user_name: user } = await stage.saved(stage.person('ann'))
+    const url = `${settings.url}/vault`
+    const store = stage.store({ url })
+    const app = stage.application({ url })
+    const failures = [
+      failureOf(await app.initialize({ user })),
+      await store.findTokenById(id).catch((error: unknown) => error),
+      await store.deleteToken(id).catch((error: unknown) => error),
+    ]
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ code: 'invalid_answer' })
+      expect(failure).toHaveProperty('message', expect.stringContaining(`no route ${url}/v1/tokens/`))
+    }
+    expect(await stage.client.get(id)).toMatchObject({ id })
+  },
+
   async 'vault-down-cached'({ expect, world: { zoho }, ...stage }) {
     const ann = stage.person('ann', 10)
     const line = await stage.line()

@@ -8,7 +8,7 @@ import re
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._errors import TokenVaultError
 
@@ -23,11 +23,21 @@ if TYPE_CHECKING:
 TELLING = {"id": str, "access_token": str, "tokens": list, "deleted": int}
 
 
-def read_answer(status: int, headers: Message, body: bytes, told_by: ToldBy, origin: str) -> dict[str, Any]:
+class Asked(NamedTuple):
+    """What was asked."""
+
+    origin: str
+    #: Without the query.
+    url: str
+    told_by: ToldBy
+
+
+def read_answer(status: int, headers: Message, body: bytes, asked: Asked) -> dict[str, Any]:
     """The JSON object that the vault answered, an empty one for 204.
 
     Raises a TokenVaultError for a problem document and for whatever is not the vault's, such as a proxy's page.
     """
+    told_by = asked.told_by
     if status == told_by == 204:
         return {}
     answer = _parse(body)
@@ -36,8 +46,8 @@ def read_answer(status: int, headers: Message, body: bytes, told_by: ToldBy, ori
             if told_by != 204 and isinstance(answer.get(told_by), TELLING[told_by]):
                 return answer
         elif isinstance(answer.get("code"), str):
-            raise _refusal(status, headers, answer)
-    detail = f"{origin} answered {status} with something that is not a token vault's: is the url right?"
+            raise _refusal(status, headers, answer, asked.url)
+    detail = f"{asked.origin} answered {status} with something that is not a token vault's: is the url right?"
     raise _with_headers(TokenVaultError(status, "invalid_answer", detail), headers)
 
 
@@ -49,9 +59,13 @@ def _parse(body: bytes) -> Any:
         return None
 
 
-def _refusal(status: int, headers: Message, problem: dict[str, Any]) -> TokenVaultError:
-    code = problem["code"]
-    error = TokenVaultError(status, code, _text(problem, "detail") or _text(problem, "title") or code)
+def _refusal(status: int, headers: Message, problem: dict[str, Any], url: str) -> TokenVaultError:
+    code, detail = problem["code"], _text(problem, "detail") or _text(problem, "title") or problem["code"]
+    # A wrong address would pass for a token that is not there: only of a path that is no route, a 404 has `errors`.
+    if code == "not_found" and isinstance(problem.get("errors"), list):
+        code = "invalid_answer"
+        detail = f"The token vault has no route {url}: is the url right, and does a proxy before it change the path?"
+    error = TokenVaultError(status, code, detail)
     _with_headers(error, headers)
     error.request_id = _text(problem, "request_id") or error.request_id
     error.token_id = _text(problem, "token_id")

@@ -15,8 +15,8 @@ class TokenVaultError(Exception):
 
     ``code`` is the service's own (``not_found``, ``reauth_required``, ``insufficient_scope``, …) or one of the
     client's: with status 0 ``unreachable`` (no connection, or it broke) and ``timeout`` (no answer in time), with
-    the status that was answered ``invalid_answer`` (by something that is not a token vault). Carries no secret
-    and no API key.
+    the status that was answered ``invalid_answer`` (by something that is not a token vault, or has no such path:
+    the url is wrong). Carries no secret and no API key.
     """
 
     #: Finds the request in the vault's log.

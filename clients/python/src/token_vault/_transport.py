@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
-from ._answer import read_answer
+from ._answer import Asked, read_answer
 from ._errors import TokenVaultError
 from ._http import Address, Request, exchange
 from ._retry import is_unanswered, pause_before_retry
@@ -73,12 +73,14 @@ class Transport:
             time.sleep(pause)
 
     def _attempt(self, call: Call, elapsed: int) -> dict[str, Any]:
+        request = self._request(call, elapsed)
         try:
-            answer = exchange(self._address, self._request(call, elapsed), self._timeout)
+            answer = exchange(self._address, request, self._timeout)
         except (OSError, HTTPException) as error:
             failure = self._failure_of(error)
         else:
-            return read_answer(answer.status, answer.headers, answer.body, call.told_by, self._origin)
+            asked = Asked(self._origin, self._origin + request.target.partition("?")[0], call.told_by)
+            return read_answer(answer.status, answer.headers, answer.body, asked)
         # Raised outside of the handler: what broke off may hold half an answer, secrets and all.
         raise failure
 
@@ -111,7 +113,7 @@ def _parts_of(url: str) -> SplitResult:
         raise ValueError("url must be the http or https address of a token vault, such as http://127.0.0.1:8080")
     if "@" in parts.netloc:
         raise ValueError("url must not carry a user or a password")
-    # The vault knows no such route, and its 404 would pass for "no such token".
+    # The vault knows no such route: better to say so at once than at the first call.
     if parts.path.rstrip("/").endswith("/v1"):
         raise ValueError("url must be the address before /v1, such as http://127.0.0.1:8080")
     return parts
