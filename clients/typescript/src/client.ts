@@ -60,7 +60,7 @@ class HttpTokenVaultClient implements TokenVaultClient {
   }
 
   async find(partial: PartialToken, options?: FreshOptions): Promise<Token | null> {
-    const body = () => ({ ...partial, ...lifeWanted(options) })
+    const body = { ...partial, ...lifeWanted(options) }
     return unlessNotFound(null, () => this.#read<Token>('POST', '/v1/tokens/find', 'id', body))
   }
 
@@ -109,7 +109,7 @@ class HttpTokenVaultClient implements TokenVaultClient {
       const path = withQuery(`${tokenPath(idOrPartial)}/access-token`, lifeWanted(options))
       return this.#read('GET', path, 'access_token')
     }
-    const body = () => ({ ...idOrPartial, ...lifeWanted(options) })
+    const body = { ...idOrPartial, ...lifeWanted(options) }
     return this.#read('POST', '/v1/access-token', 'access_token', body)
   }
 
@@ -125,8 +125,8 @@ class HttpTokenVaultClient implements TokenVaultClient {
     await this.#sendOnce(`${tokenPath(id)}/revoke`, 204)
   }
 
-  async #read<T>(method: 'GET' | 'POST', path: string, toldBy: ToldBy, body?: () => object): Promise<T> {
-    const call = { method, path, toldBy, ...(body && { body }), repeatable: true }
+  async #read<T>(method: 'GET' | 'POST', path: string, toldBy: ToldBy, body?: object): Promise<T> {
+    const call = { method, path, toldBy, ...(body && { body: () => body }), repeatable: true }
     return (await this.#transport.send(call)) as T
   }
 

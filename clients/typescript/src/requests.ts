@@ -33,10 +33,20 @@ export function deleteManyPath(filter: TokenFilter | { all: true }): string {
 }
 
 /** As the vault takes it: in whole seconds, and no fewer than are wanted. */
-export const lifeWanted = ({ minTtl }: FreshOptions = {}) => ({ min_ttl: minTtl && Math.ceil(minTtl) })
+export function lifeWanted({ minTtl }: FreshOptions = {}) {
+  const seconds = minTtl && Math.ceil(minTtl)
+  // JSON would make null of it, and so ask for no life at all.
+  if (typeof seconds === 'number' && !Number.isFinite(seconds))
+    throw new TypeError('minTtl must be a number of seconds, such as 60')
+  return { min_ttl: seconds }
+}
 
-/** The token to save, its life shortened by the seconds that earlier attempts took. */
+/**
+ * The token to save, its life shortened by the seconds that earlier attempts took. What is no life goes to the vault
+ * as it was given, which says what is wrong with it.
+ */
 export function agedBy(token: TokenToSave, elapsedSeconds: number): TokenToSave {
-  if (typeof token.expires_in !== 'number' || elapsedSeconds === 0) return token
-  return { ...token, expires_in: Math.max(0, token.expires_in - elapsedSeconds) }
+  const { expires_in: given } = token
+  if (typeof given !== 'number' || !(given > 0) || elapsedSeconds === 0) return token
+  return { ...token, expires_in: Math.max(0, given - elapsedSeconds) }
 }

@@ -47,6 +47,15 @@ describe('a request', () => {
     expect(asked).toEqual(['91', '91', 91, 91])
   })
 
+  test('is not made for a life that no vault can give', async () => {
+    for (const minTtl of [Infinity, -Infinity, NaN]) {
+      const wanted = new TypeError('minTtl must be a number of seconds, such as 60')
+      await expect(client.find({ user_name: 'ann' }, { minTtl })).rejects.toThrow(wanted)
+      await expect(client.accessToken('a', { minTtl })).rejects.toThrow(wanted)
+    }
+    expect(vault.requests).toEqual([])
+  })
+
   test('keeps the path before /v1 and drops the slash', async () => {
     await createTokenVaultClient({ url: `${vault.url}/vault/`, apiKey }).get('a')
     expect(vault.requests[0]?.path).toBe('/vault/v1/tokens/a')

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createTokenVaultClient, TokenVaultError } from '../src/index.ts'
 import type { TokenVaultClient } from '../src/index.ts'
+import { agedBy } from '../src/requests.ts'
 import { pauseBeforeRetry } from '../src/retry.ts'
 import { FakeVault, problem } from './fake-vault.ts'
 
@@ -157,5 +158,15 @@ describe('over HTTP', () => {
     vault.next({ ...away, headers: { 'retry-after': '1' } })
     await client.save({ id: 'a', access_token: 't', expires_in: 100 })
     expect(vault.requests.map(({ body }) => body['expires_in'])).toEqual([100, 99])
+  })
+
+  test.each([
+    [5, 3],
+    [1, 0],
+    [0, 0],
+    [-5, -5],
+    [null, null],
+  ])('a life of %s seconds is down to %s after two, and never made up', (given, left) => {
+    expect(agedBy({ expires_in: given }, 2)).toEqual({ expires_in: left })
   })
 })
