@@ -6,7 +6,25 @@ import math
 
 from token_vault._requests import aged_by
 
+from .fake_vault import problem
 from .test_client import ClientTestCase
+
+FAULTS = [{"pointer": "/scope", "detail": "must be string,null"}, {"pointer": "", "detail": "is not UTF-8"}]
+
+
+class TestAMalformedRequest(ClientTestCase):
+    def test_has_its_faults_in_the_text_of_the_error(self) -> None:
+        self.vault.next(problem(400, "invalid_request", errors=FAULTS))
+        error = self.assert_fails("invalid_request", self.client.save, {})
+        self.assertEqual((error.detail, error.errors), ("It is invalid_request.", FAULTS))
+        self.assertEqual(str(error), "It is invalid_request: /scope must be string,null; is not UTF-8.")
+
+    def test_has_no_faults_that_are_none(self) -> None:
+        for errors, expected in (({}, None), ([None, 7, {"pointer": "/scope"}], [])):
+            with self.subTest(errors=errors):
+                self.vault.next(problem(400, "invalid_request", errors=errors))
+                error = self.assert_fails("invalid_request", self.client.save, {})
+                self.assertEqual((error.errors, str(error)), (expected, "It is invalid_request."))
 
 
 class TestAnExpiry(ClientTestCase):

@@ -175,6 +175,14 @@ class TestSaveToken(StoreTestCase):
             self.assert_fails("insufficient_scope", self.store.save_token, token_of(access_token="hush"))
 
 
+    def test_that_is_malformed_raises_and_says_which_field(self) -> None:
+        self.vault.next(problem(400, "invalid_request", errors=[{"pointer": "/api_domain", "detail": "is none"}]))
+        with self.assertLogs("token_vault.zoho", "ERROR") as logs:
+            exception = self.assert_fails("invalid_request", self.store.save_token, token_of(access_token="a"))
+        for text in (str(exception), logs.output[0]):
+            self.assertIn("It is invalid_request: /api_domain is none.", text)
+
+
 class TestTheRestOfTheStore(StoreTestCase):
     def test_is_one_of_the_sdks(self) -> None:
         self.assertIsInstance(self.store, TokenStore)

@@ -1,5 +1,5 @@
 import { TokenVaultError } from './errors.ts'
-import type { TokenVaultErrorFacts } from './errors.ts'
+import type { FieldError, TokenVaultErrorFacts } from './errors.ts'
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -7,6 +7,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
 const listOf = (value: unknown): unknown[] | undefined => (Array.isArray(value) ? value : undefined)
+
+const isFieldError = (value: unknown): value is FieldError =>
+  isObject(value) && typeof value['pointer'] === 'string' && typeof value['detail'] === 'string'
 
 /** The fields by which the vault's answers are told from another server's, with what each holds. */
 const TELLING = {
@@ -35,7 +38,7 @@ function factsOf(response: Response, problem: Record<string, unknown>): TokenVau
     tokenId: textOf(problem['token_id']),
     matches: listOf(problem['matches']) as string[] | undefined,
     retryAfterSeconds: retryAfterOf(response),
-    errors: listOf(problem['errors']) as { pointer: string; detail: string }[] | undefined,
+    errors: listOf(problem['errors'])?.filter(isFieldError),
   }
 }
 

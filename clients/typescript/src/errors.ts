@@ -1,10 +1,16 @@
+/** Where a request is wrong: a JSON pointer, and what is wrong there. */
+export interface FieldError {
+  pointer: string
+  detail: string
+}
+
 /** What an error says beyond its status and code; each a field of the service's problem document. */
 export interface TokenVaultErrorFacts {
   requestId?: string | undefined
   tokenId?: string | undefined
   matches?: string[] | undefined
   retryAfterSeconds?: number | undefined
-  errors?: { pointer: string; detail: string }[] | undefined
+  errors?: FieldError[] | undefined
   cause?: unknown
 }
 
@@ -12,7 +18,8 @@ export interface TokenVaultErrorFacts {
  * The vault refused, or could not be asked. `code` is the service's own (`not_found`, `reauth_required`,
  * `insufficient_scope`, …) or one of the client's, with status 0: `unreachable` (no connection, or it broke),
  * `timeout` (no answer in time) and `invalid_answer` (something answered that is not a token vault, or has no such
- * path: the url is wrong; here with the status that it answered). Carries no secret and no API key.
+ * path: the url is wrong; here with the status that it answered). The message is the detail, with each fault of a
+ * malformed request. Carries no secret and no API key.
  */
 export class TokenVaultError extends Error {
   override readonly name = 'TokenVaultError'
@@ -29,10 +36,13 @@ export class TokenVaultError extends Error {
   /** After how many seconds a retry makes sense. */
   readonly retryAfterSeconds: number | undefined
   /** Where the request is wrong, by JSON pointer, for `invalid_request`. */
-  readonly errors: { pointer: string; detail: string }[] | undefined
+  readonly errors: FieldError[] | undefined
 
   constructor(status: number, code: string, detail: string, facts: TokenVaultErrorFacts = {}) {
-    super(detail, facts.cause === undefined ? undefined : { cause: facts.cause })
+    super(
+      messageOf(status, detail, facts.errors),
+      facts.cause === undefined ? undefined : { cause: facts.cause },
+    )
     this.status = status
     this.code = code
     this.detail = detail
@@ -42,6 +52,12 @@ export class TokenVaultError extends Error {
     this.retryAfterSeconds = facts.retryAfterSeconds
     this.errors = facts.errors
   }
+}
+
+function messageOf(status: number, detail: string, errors: FieldError[] = []): string {
+  if (status !== 400 || errors.length === 0) return detail
+  const faults = errors.map((error) => `${error.pointer} ${error.detail}`.trim())
+  return `${detail.replace(/\.$/, '')}: ${faults.join('; ')}.`
 }
 
 export const isNotFound = (error: unknown) => error instanceof TokenVaultError && error.code === 'not_found'

@@ -43,6 +43,6 @@ export function toSdkException<T extends ZohoOAuthToken>(
   error: TokenVaultError,
   needed: NeededScope,
 ): Error {
-  const message = [error.detail, remedyFor(error, needed)].filter((part) => part !== '').join(' ')
+  const message = [error.message, remedyFor(error, needed)].filter((part) => part !== '').join(' ')
   return sdkException(sdk, error.code, message, error)
 }

@@ -156,6 +156,20 @@ describe('an error', () => {
     vault.next(problem(409, 'ambiguous_match', { matches: 'a', errors: {} }))
     const { matches, errors } = await failureOf(client.find({ user_name: 'ann' }))
     expect([matches, errors]).toEqual([undefined, undefined])
+    vault.next(problem(400, 'invalid_request', { errors: [null, 7, { pointer: '/scope' }] }))
+    expect(await failureOf(client.save({}))).toMatchObject({ errors: [], message: 'It is invalid_request.' })
+  })
+
+  test('of a malformed request has its faults in the message', async () => {
+    const errors = [
+      { pointer: '/scope', detail: 'must be string,null' },
+      { pointer: '', detail: 'is not UTF-8' },
+    ]
+    vault.next(problem(400, 'invalid_request', { errors }))
+    expect(await failureOf(client.save({}))).toMatchObject({
+      ...{ detail: 'It is invalid_request.', errors },
+      message: 'It is invalid_request: /scope must be string,null; is not UTF-8.',
+    })
   })
 
   test('of an unreachable vault names the origin and the reason', async () => {

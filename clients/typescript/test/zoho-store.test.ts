@@ -114,6 +114,9 @@ describe('saveToken', () => {
   test('is the SDK’s exception where the vault refuses', async () => {
     vault.next(problem(409, 'conflict', { token_id: 'b' }))
     expect(await exceptionOf(store.saveToken(tokenOf({ access: 'a' })))).toMatchObject({ code: 'conflict' })
+    vault.next(problem(400, 'invalid_request', { errors: [{ pointer: '/api_domain', detail: 'is none' }] }))
+    const { message } = await exceptionOf(store.saveToken(tokenOf({ access: 'a' })))
+    expect(message).toBe('It is invalid_request: /api_domain is none.')
   })
 
   test('does nothing with what came from the vault as it is', async () => {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from email.message import Message
     from typing import Literal
 
+    from ._errors import FieldError
+
     #: What a call's answer is told by: one of its fields; 204 where it has none.
     ToldBy = Literal["id", "access_token", "tokens", "deleted", 204]
 
@@ -70,8 +72,15 @@ def _refusal(status: int, headers: Message, problem: dict[str, Any], url: str) -
     error.request_id = _text(problem, "request_id") or error.request_id
     error.token_id = _text(problem, "token_id")
     error.matches = problem.get("matches")
-    error.errors = problem.get("errors")
+    error.errors = _field_errors(problem)
     return error
+
+
+def _field_errors(problem: dict[str, Any]) -> list[FieldError] | None:
+    errors = problem.get("errors")
+    if not isinstance(errors, list):
+        return None
+    return [each for each in errors if isinstance(each, dict) and {"pointer", "detail"} <= each.keys()]
 
 
 def _with_headers(error: TokenVaultError, headers: Message) -> TokenVaultError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TypedDict
 
 
@@ -16,7 +17,8 @@ class TokenVaultError(Exception):
     ``code`` is the service's own (``not_found``, ``reauth_required``, ``insufficient_scope``, …) or one of the
     client's: with status 0 ``unreachable`` (no connection, or it broke) and ``timeout`` (no answer in time), with
     the status that was answered ``invalid_answer`` (by something that is not a token vault, or has no such path:
-    the url is wrong). Carries no secret and no API key.
+    the url is wrong). As text it is its detail, with each fault of a malformed request. Carries no secret and no
+    API key.
     """
 
     #: Finds the request in the vault's log.
@@ -38,4 +40,7 @@ class TokenVaultError(Exception):
         self.detail = detail
 
     def __str__(self) -> str:
-        return self.detail
+        if self.status != HTTPStatus.BAD_REQUEST or not self.errors:
+            return self.detail
+        faults = [f"{fault['pointer']} {fault['detail']}".strip() for fault in self.errors]
+        return f"{self.detail[:-1] if self.detail.endswith('.') else self.detail}: {'; '.join(faults)}."

@@ -33,7 +33,7 @@ def unknown_id() -> SDKException:
 
 def to_sdk_exception(error: TokenVaultError, needed: NeededScope) -> SDKException:
     """With the vault's code, what happened and what to do; its cause is the vault's error."""
-    exception = SDKException(error.code, f"{error.detail} {_remedy_for(error, needed)}".rstrip())
+    exception = SDKException(error.code, f"{error} {_remedy_for(error, needed)}".rstrip())
     # Given to the constructor it would be repeated in the message.
     exception.cause = error
     return exception
