@@ -49,8 +49,16 @@ function decode(decoder: TextDecoder, chunk: Buffer | null, place: string): void
     if (chunk === null) decoder.decode()
     else decoder.decode(chunk, { stream: true })
   } catch {
+    const encoding = chunk !== null && hasUtf16Mark(chunk) ? 'UTF-16' : 'WINDOWS-1252'
+    const fault = encoding === 'UTF-16' ? 'is UTF-16, not UTF-8' : 'is not UTF-8'
     throw new StartupError(
-      `${place}: is not UTF-8: convert the file first, for example with: iconv -f WINDOWS-1252 -t UTF-8`,
+      `${place}: ${fault}: convert the file first, for example with: iconv -f ${encoding} -t UTF-8`,
     )
   }
+}
+
+/** The byte order mark that Windows writes at the beginning, in either order; no UTF-8 has these bytes. */
+function hasUtf16Mark(chunk: Buffer): boolean {
+  const mark = chunk.toString('latin1', 0, 2)
+  return mark === '\xff\xfe' || mark === '\xfe\xff'
 }

@@ -93,12 +93,21 @@ describe('a token file', () => {
   })
 })
 
+function utf16(text: string): Buffer {
+  return Buffer.from(`\uFEFF${text}`, 'utf16le')
+}
+
 test.each([
   ['', /sdk_tokens.txt: is empty/],
   [`${HEADER}\n1,${'a'.repeat(2 << 20)}\n`, /after line \d+ a row is longer than 1,048,576 characters/],
   ['name,age\nann,7\n', /is no token file of a Zoho SDK: its first line must be id,user_name,/],
   [`${HEADER},more\n`, /is no token file of a Zoho SDK/],
-  [Buffer.from(`${HEADER}\n1,zo\xeb,c\n`, 'latin1'), /after line 1: is not UTF-8: convert the file first/],
+  [
+    Buffer.from(`${HEADER}\n1,zo\xeb,c\n`, 'latin1'),
+    /after line 1: is not UTF-8: convert .* with: iconv -f WINDOWS-1252 /,
+  ],
+  [utf16(`${HEADER}\r\n`), /is UTF-16, not UTF-8: convert .* with: iconv -f UTF-16 -t UTF-8$/],
+  [utf16(`${HEADER}\r\n`).swap16(), /is UTF-16, not UTF-8: convert .* with: iconv -f UTF-16 -t UTF-8$/],
   [Buffer.from(`${HEADER}\n1,zo\xc3`, 'latin1'), /is not UTF-8: convert the file first/],
 ])('a file that is no token file is refused (%#)', async (text, fault) => {
   const reading = read(text)
