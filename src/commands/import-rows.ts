@@ -166,11 +166,9 @@ function refuse(report: Report, place: string, error: unknown): void {
   else throw error
 }
 
+/** What was read as UTF-8 holds no surrogates. */
 function faultsOf(errors: { pointer: string; detail: string }[] = []): string {
   return errors
-    .map(
-      ({ pointer, detail }) =>
-        `${pointer.slice(1)} ${detail.replace(/^must match pattern .*/, 'holds a control character')}`,
-    )
+    .map(({ pointer, detail }) => `${pointer.slice(1)} ${detail.replace(' or half a surrogate pair', '')}`)
     .join('; ')
 }

@@ -1,15 +1,11 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { Text } from './common.ts'
-
-const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+import { Text, UUID_OR_EMPTY } from './common.ts'
 
 export const EventsQuery = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
-    cursor: Type.Optional(
-      Text({ pattern: `^(?:${UUID})?$`, description: '`next_cursor` of the page before.' }),
-    ),
+    cursor: Type.Optional(Text({ pattern: UUID_OR_EMPTY, description: '`next_cursor` of the page before.' })),
   },
   { additionalProperties: false },
 )

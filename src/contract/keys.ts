@@ -1,6 +1,6 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { PRINTABLE, RFC3339, TEXT_LIMIT } from './common.ts'
+import { PRINTABLE, TEXT_LIMIT, TIME_OR_NEVER } from './common.ts'
 
 const SCOPES = ['tokens:list', 'tokens:use', 'tokens:read', 'tokens:write', 'tokens:delete', 'admin'] as const
 /** Of one type: in a union's list each item would be compared with each other one to see whether all are unique. */
@@ -18,7 +18,7 @@ export const KeyBody = Type.Object(
     expires_at: Type.Optional(
       Type.Unsafe<string | null>({
         type: ['string', 'null'],
-        pattern: `^(?:never|${RFC3339})?$`,
+        pattern: TIME_OR_NEVER,
         description: 'A time, or `never`; in 90 days where absent.',
       }),
     ),

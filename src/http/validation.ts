@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import type { FastifyError, FastifySchema, FastifySchemaCompiler } from 'fastify'
 import type { Static, TSchema } from 'typebox'
+import { MISMATCHES } from '../contract/common.ts'
 import { escapePointer, VaultError } from '../domain/errors.ts'
 
 /** Fastify's own settings would drop unknown fields and turn 7 into "7". */
@@ -28,8 +29,14 @@ type Fault = NonNullable<FastifyError['validation']>[number]
 export function faultOf({ instancePath, keyword, params, message = 'is invalid' }: Fault, context = 'body') {
   const extra = keyword === 'additionalProperties' ? params['additionalProperty'] : params['missingProperty']
   const pointer = typeof extra === 'string' ? `${instancePath}/${escapePointer(extra)}` : instancePath
-  const detail = keyword === 'additionalProperties' ? 'is not a field of this request' : message
+  const detail =
+    keyword === 'additionalProperties' ? 'is not a field of this request' : worded(message, params)
   return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
+}
+
+/** A pattern would say little to a person. */
+function worded(message: string, { pattern }: Fault['params']): string {
+  return (typeof pattern === 'string' ? MISMATCHES[pattern] : undefined) ?? message
 }
 
 export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) => {
