@@ -14,7 +14,7 @@ import {
   listNamespaces,
 } from '../store/namespaces.ts'
 import type { ApiKeys } from '../vault/api-keys.ts'
-import { createApiKeys } from '../vault/api-keys.ts'
+import { BOOTSTRAP_ID, createApiKeys } from '../vault/api-keys.ts'
 
 /** What a command was given beside its name. */
 export interface Words {
@@ -100,13 +100,26 @@ export async function commandKeys(parts: CommandParts, words: Words): Promise<vo
     }
   } else if (action === 'revoke' && subject !== undefined) {
     await audited(parts, 'key.revoked', async () => {
-      await apiKeys.revoke(caller, subject)
+      await revokeKey(apiKeys, caller, subject, words)
       return { namespaceId: caller.namespaceId, keyId: subject }
     })
   } else
     throw new StartupError(
       'keys: say create, list or revoke ID, for example: token-vault keys create --namespace default --name crm --scopes tokens:use',
     )
+}
+
+/** What was given is not repeated: it may be the key in place of its id. */
+async function revokeKey(apiKeys: ApiKeys, caller: Caller, id: string, { namespace }: Words): Promise<void> {
+  try {
+    await apiKeys.revoke(caller, id)
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.code !== 'not_found' || id === BOOTSTRAP_ID) throw error
+    const name = namespace ?? DEFAULT_NAMESPACE
+    throw new StartupError(
+      `keys: there is no such key in ${name}: see token-vault keys list --namespace ${name}`,
+    )
+  }
 }
 
 /**

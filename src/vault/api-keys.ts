@@ -27,6 +27,12 @@ export interface ApiKeys {
   revoke(caller: Caller, id: string): Promise<void>
 }
 
+/** What the bootstrap key is called where its operator has not named it otherwise. It is none of the stored ones. */
+export const BOOTSTRAP_ID = 'bootstrap'
+const BOOTSTRAP_STAYS =
+  'The bootstrap key is not revoked but taken away: it is that of TOKEN_VAULT_BOOTSTRAP_KEY, or of the file bootstrap-key ' +
+  'in the data folder. Unset the variable or set another key, or remove the file for a new one, and restart.'
+
 const DEFAULT_LIFE_MS = 90 * 86_400_000
 
 export function createApiKeys(store: ApiKeyStore): ApiKeys {
@@ -56,7 +62,7 @@ export function createApiKeys(store: ApiKeyStore): ApiKeys {
     async revoke({ namespaceId, keyId: actor }, id) {
       const event = { type: 'key.revoked', actor, facts: { key_id: id } } as const
       if (await store.remove(namespaceId, id, event)) return
-      throw new VaultError('not_found', 'There is no such key.')
+      throw new VaultError('not_found', id === BOOTSTRAP_ID ? BOOTSTRAP_STAYS : 'There is no such key.')
     },
   }
 }

@@ -112,6 +112,28 @@ describe('keys create', () => {
   })
 })
 
+describe('keys revoke', () => {
+  test('says where the ids are, and does not repeat what it was given', async () => {
+    for (const [options, name] of [
+      [[], 'default'],
+      [['--namespace', 'default'], 'default'],
+    ] as const) {
+      const { code, stderr } = await run('keys', 'revoke', 'nope', ...options)
+      const fault = `keys: there is no such key in ${name}: see token-vault keys list --namespace ${name}`
+      expect([code, stderr]).toEqual([1, [fault]])
+    }
+  })
+
+  test('says of the bootstrap key how it is taken away, as REST does', async () => {
+    const { code, stderr } = await run('keys', 'revoke', 'bootstrap')
+    expect([code, stderr]).toEqual([1, [expect.stringMatching(/^The bootstrap key is not revoked but/)]])
+    const { status, body } = await vault.call('DELETE', '/v1/keys/bootstrap')
+    expect([status, body.code, [body.detail]]).toEqual([404, 'not_found', stderr])
+    expect(body.detail).toMatch(/TOKEN_VAULT_BOOTSTRAP_KEY.* bootstrap-key in the data folder.* restart/)
+    expect((await vault.call('GET', '/v1/keys')).status).toBe(200)
+  })
+})
+
 describe('namespaces', () => {
   test.each([[[]], [['remove']], [['remove', 'billing']]])(
     'says which actions there are before it asks for a name (%#)',
