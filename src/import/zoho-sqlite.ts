@@ -37,16 +37,28 @@ function sourceOf(database: DatabaseSync, path: string, given: string | undefine
     given,
   )
   const layout = layoutOf(`${path}, ${table}`, names('select name from pragma_table_info(?)', table))
-  const quoted = `"${table.replaceAll('"', '""')}"`
-  const counted = database.prepare(`select count(*) as count from ${quoted}`).get()
+  const counted = database.prepare(`select count(*) as count from ${quoted(table)}`).get()
   return {
     name: `${path}, table ${table}`,
     count: Number(counted?.['count']),
-    rows: Readable.from(readRows(database, `select * from ${quoted}`, layout, path)),
+    rows: Readable.from(readRows(database, selectOf(database, table, layout), layout, path)),
     close() {
       database.close()
     },
   }
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
+
+/** Text as its bytes, since the driver mends what is not UTF-8. A database of UTF-16 has no such bytes. */
+function selectOf(database: DatabaseSync, table: string, layout: Map<string, Column>): string {
+  const encoding = database.prepare('pragma encoding').get()?.['encoding']
+  const columns = [...layout.keys()].map((name) => {
+    const column = quoted(name)
+    if (encoding !== 'UTF-8') return column
+    return `case typeof(${column}) when 'text' then cast(${column} as blob) else ${column} end as ${column}`
+  })
+  return `select ${columns.join(', ')} from ${quoted(table)}`
 }
 
 function* readRows(

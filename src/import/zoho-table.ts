@@ -43,26 +43,39 @@ export function layoutOf(table: string, names: string[]): Map<string, Column> {
   throw new StartupError(`${table}: is no token table of a Zoho SDK: it has no column ${TOKENS.join(', ')}`)
 }
 
-/** A row of the table; values come as the driver reads them. */
+/** A row of the table; values come as the driver reads them, text as its bytes where it may be mended otherwise. */
 export function toRow(
   values: Record<string, unknown>,
   layout: Map<string, Column>,
   number: number,
 ): SourceRow {
   const columns: Columns = {}
+  const unreadable: Column[] = []
   for (const [name, column] of layout) {
     const text = textOf(values[name])
-    if (text !== '') columns[column] = text
+    if (text === null) unreadable.push(column)
+    else if (text !== '') columns[column] = text
   }
   return {
     place: columns.id === undefined ? `row ${number}` : `row ${number} (id ${columns.id})`,
     columns,
-    fault: null,
+    fault: unreadable.length === 0 ? null : `holds what is not UTF-8: ${unreadable.join(', ')}`,
   }
 }
 
-function textOf(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8')
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Null for bytes that are not UTF-8: mended they would be another text. */
+function textOf(value: unknown): string | null {
+  if (value instanceof Uint8Array) return decoded(value)
   if (typeof value === 'string') return value
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : ''
+}
+
+function decoded(bytes: Uint8Array): string | null {
+  try {
+    return UTF8.decode(bytes)
+  } catch {
+    return null
+  }
 }

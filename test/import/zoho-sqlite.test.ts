@@ -64,6 +64,36 @@ test('values come whatever type they were stored as', async () => {
   ])
 })
 
+test('text that is not UTF-8 is no text: its row is refused, and no other', async () => {
+  run('create table oauthtoken (id, user_name text, access_token text, grant_token blob)')
+  run(
+    `insert into oauthtoken values (1, cast(x'ff41' as text), 'a', null), (2, 'Zoë \u{1F600}\uFFFD', 'b', null)`,
+  )
+  run(`insert into oauthtoken values (cast(x'31c3' as text), 'c', cast(x'eda080' as text), x'ff')`)
+  const rows = await rowsOf(openZohoSqlite(path))
+  expect(rows.map(({ place, fault }) => [place, fault])).toEqual([
+    ['row 1 (id 1)', 'holds what is not UTF-8: user_name'],
+    ['row 2 (id 2)', null],
+    ['row 3', 'holds what is not UTF-8: id, access_token, grant_token'],
+  ])
+  expect(rows[1]?.columns).toEqual({ id: '2', user_name: 'Zoë \u{1F600}\uFFFD', access_token: 'b' })
+})
+
+test('a database of UTF-16 is read as one of UTF-8 is', async () => {
+  for (const order of ['le', 'be']) {
+    path = join(folder, `utf-16-${order}.db`)
+    const database = new DatabaseSync(path)
+    database.exec(`pragma encoding = 'UTF-16${order}'`)
+    database.exec(`create table oauthtoken (id integer, user_name, access_token)`)
+    database.exec(`insert into oauthtoken values (1, 'Zoë 李', x'626c6f62')`)
+    database.close()
+    const rows = await rowsOf(openZohoSqlite(path))
+    expect(rows).toEqual([
+      { place: 'row 1 (id 1)', columns: { id: '1', user_name: 'Zoë 李', access_token: 'blob' }, fault: null },
+    ])
+  }
+})
+
 test('a file that an application has open for writing is read', async () => {
   execute(statementsOf(LAYOUTS[0] ?? expect.fail()))
   const application = new DatabaseSync(path)
