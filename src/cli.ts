@@ -8,6 +8,7 @@ import { commandKeys, commandNamespaces } from './commands/keys-and-namespaces.t
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
 import { explainDatabaseFault } from './database-faults.ts'
+import { endProcess } from './end-process.ts'
 import { examine } from './commands/doctor.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
 import { COMMAND_LINE } from './domain/token.ts'
@@ -19,10 +20,15 @@ import { rotateKeys } from './commands/rotate-keys.ts'
 import { stopSignal } from './signals.ts'
 import { migrate } from './store/migrate.ts'
 import { createLogger } from './telemetry/logger.ts'
+import { createLogOutput } from './telemetry/log-output.ts'
 import { withDatabase } from './commands/with-database.ts'
 
 /** Renewals that the storage does not take by then are lost: the log has said so. */
 const MOST_STOPPING_MS = 55_000
+
+const output = createLogOutput()
+// Of a crash: it waits for nothing.
+process.on('exit', output.flushNow)
 
 async function run(): Promise<void> {
   const { command, words, help } = readArguments(process.argv.slice(2))
@@ -31,7 +37,7 @@ async function run(): Promise<void> {
     return
   }
   const config = readConfig()
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, output)
   switch (command) {
     case 'serve':
       return runService(config, log, words.ephemeral)
@@ -103,11 +109,11 @@ function isLoopback(host: string): boolean {
 
 try {
   await run()
-  process.exit()
 } catch (fault) {
   const error = explainDatabaseFault(fault)
   if (error instanceof StartupError) for (const line of error.faults) console.error(line)
   else if (error instanceof VaultError) console.error(error.message)
-  else createLogger('fatal').fatal({ err: error }, 'token-vault failed: please report this')
-  process.exit(1)
+  else createLogger('fatal', output).fatal({ err: error }, 'token-vault failed: please report this')
+  process.exitCode = 1
 }
+await endProcess(output)

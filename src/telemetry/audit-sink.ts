@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { statSync, write } from 'node:fs'
+import { constants, statSync, write } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,11 +30,15 @@ export interface AuditSink {
 
 const writeSome = promisify(write)
 
+/** A named pipe whose reader has stopped says so, rather than hold a thread that the end of the process waits for. */
+const APPENDING = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+
 /** A file that is only ever appended to. Moved away or deleted, it is made anew by the next write. */
 export function createFileSink(path: string): AuditSink {
   let handle: FileHandle | null = null
   /** As it was seen last; null once it is not the one of that path any more. */
   let seen: Stats | null = null
+  let isFile = true
   const close = async () => {
     const old = handle
     handle = null
@@ -56,11 +60,16 @@ export function createFileSink(path: string): AuditSink {
     isGone,
     async open() {
       await close().catch(() => undefined)
-      handle = await open(path, 'a+', 0o600)
+      handle = await open(path, APPENDING, 0o600)
       seen = await handle.stat()
+      isFile = seen.isFile()
       return readTail(handle, seen)
     },
     async write(lines) {
+      if (!isFile) {
+        await writePieces(opened().fd, lines)
+        return
+      }
       const bytes = Buffer.from(lines.join(''))
       const { bytesWritten } = await writeSome(opened().fd, bytes)
       if (bytesWritten < bytes.length) throw new Error('the audit log took only a part')
@@ -111,11 +120,13 @@ export function createStreamSink(descriptor: number): AuditSink {
       return Promise.resolve({ last: null, unknown: true, torn })
     },
     isGone: () => false,
-    async write(lines) {
-      for (const piece of piecesOf(lines)) await writePiece(descriptor, Buffer.from(piece))
-    },
+    write: (lines) => writePieces(descriptor, lines),
     close: () => Promise.resolve(),
   }
+}
+
+async function writePieces(descriptor: number, lines: readonly string[]): Promise<void> {
+  for (const piece of piecesOf(lines)) await writePiece(descriptor, Buffer.from(piece))
 }
 
 function* piecesOf(lines: readonly string[]): Generator<string> {

@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { NODE_FLAGS } from '../../bench/processes/node-flags.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const READY_WITHIN_MS = 60_000
 
 /** Settings of a vault, and where to reach it: enough to start it again as the same one. */
@@ -75,20 +75,21 @@ export async function vaultSettings(
 
 /**
  * Starts the service as a process and waits until it is ready; rejects with its output when it ends instead.
- * `program` is what Node is to run in place of the service's own.
+ * `program` is what Node is to run in place of the service's own, `stdout` the descriptor that it writes to in place of
+ * a pipe that is read.
  */
 export async function startVaultProcess(
   { url, env }: VaultSettings,
   program: string[] = [CLI],
+  stdout: 'pipe' | number = 'pipe',
 ): Promise<VaultProcess> {
   const child = spawn(process.execPath, [...NODE_FLAGS, ...program], {
     env: { ...inherited(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   })
   let output = ''
   const collect = (chunk: Buffer) => (output += chunk.toString())
-  child.stdout.on('data', collect)
-  child.stderr.on('data', collect)
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', collect)
   try {
     await untilReady(child, url)
   } catch (error) {
