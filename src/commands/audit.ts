@@ -28,6 +28,8 @@ export async function commandAudit(
 
 const FAULTS: Record<AuditFault['kind'], string> = {
   unreadable: 'it is cut off, or no line of the audit log any more',
+  cut_off:
+    'it is cut off, or no line of the audit log any more; where the same run went on in another file, give that after this one',
   edited: 'it, or the line before it, was altered',
   missing: 'lines before it are missing',
   repeated: 'it comes a second time, or too late',
@@ -43,11 +45,20 @@ async function verify(keys: AuditKeys, files: readonly string[], tell: Tell): Pr
     const { lines, chains, others } = verifier.counts
     return `${lines} good lines in ${chains} chains, ${others} other lines`
   }
+  const told = (file: string, { kind, line }: AuditFault) =>
+    `FAULT ${kind} at ${line === null ? file : `${file}:${line}`}: ${FAULTS[kind]} (before it: ${counted()})`
+  let cutOff: string | null = null
   for (const file of files) {
     const fault = await read(verifier, file)
-    if (fault === null) continue
-    const place = fault.line === null ? file : `${file}:${fault.line}`
-    tell(`FAULT ${fault.kind} at ${place}: ${FAULTS[fault.kind]} (before it: ${counted()})`)
+    if (cutOff !== null && !verifier.explains) break
+    cutOff = fault?.kind === 'cut_off' ? told(file, fault) : null
+    if (fault !== null && cutOff === null) {
+      tell(told(file, fault))
+      return false
+    }
+  }
+  if (cutOff !== null) {
+    tell(cutOff)
     return false
   }
   tell(`OK ${counted()}`)

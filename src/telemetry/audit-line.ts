@@ -4,7 +4,7 @@ import type { AuditKeys } from './audit-keys.ts'
 
 /** The action of the line with which a chain begins, and goes on after a start. */
 export const OPENED = 'audit.opened'
-/** The outcome of an opening behind a line that a crash has cut off. */
+/** The outcome of an opening after a line that a crash or a full disk has cut off, or may have. */
 export const TORN = 'torn'
 
 /** Where a chain stands: the next line has the next number, and is bound to the mac of this one. */

@@ -11,6 +11,8 @@ import { readLine } from './audit-line.ts'
 interface Tail {
   /** Where its last whole line leaves the chain; null where there is none, or nobody can tell. */
   last: Position | null
+  /** The same, of the last one that has its line feed. */
+  lastEnded: Position | null
   /** What was written before may stand there or not: a stream cannot be read. */
   unknown: boolean
   /** The last line has no end: a crash, or a full disk, has cut it off. */
@@ -23,6 +25,8 @@ export interface AuditSink {
   open(): Promise<Tail>
   /** Was the open file moved away or emptied? Then it is time to open again. */
   isGone(): boolean
+  /** Where the lines in the open file leave the chain, though it be moved away since; null where nobody can tell. */
+  left(): Promise<Position | null>
   /** Rejects when not all of it was written. */
   write(lines: readonly string[]): Promise<void>
   close(): Promise<void>
@@ -58,6 +62,7 @@ export function createFileSink(path: string): AuditSink {
   return {
     close,
     isGone,
+    left: async () => (handle === null ? null : (await readTail(handle, await handle.stat())).lastEnded),
     async open() {
       await close().catch(() => undefined)
       handle = await open(path, APPENDING, 0o600)
@@ -87,20 +92,28 @@ function isGrown(now: Stats, before: Stats): boolean {
 const MOST_TAIL_BYTES = 256 * 1024
 const LINE_FEED = 0x0a
 
+const NOTHING: Tail = { last: null, lastEnded: null, unknown: false, torn: false }
+
 /** Of the last lines, the last whole one of the audit log. */
 async function readTail(handle: FileHandle, stats: Stats): Promise<Tail> {
   const unknown = !stats.isFile()
-  if (unknown || stats.size === 0) return { last: null, unknown, torn: false }
+  if (unknown || stats.size === 0) return { ...NOTHING, unknown }
   const length = Math.min(stats.size, MOST_TAIL_BYTES)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, stats.size - length)
   const torn = buffer[bytesRead - 1] !== LINE_FEED
-  for (let end = torn ? bytesRead : bytesRead - 1; end > 0;) {
+  const lastEnded = lastLine(buffer, buffer.lastIndexOf(LINE_FEED, bytesRead - 1))
+  return { last: torn ? lastLine(buffer, bytesRead) : lastEnded, lastEnded, unknown, torn }
+}
+
+/** Where the last whole line leaves the chain, of those before the byte at `end`. */
+function lastLine(buffer: Buffer, end: number): Position | null {
+  while (end > 0) {
     const start = buffer.lastIndexOf(LINE_FEED, end - 1) + 1
     const line = readLine(buffer.subarray(start, end))
-    if (line !== null) return { last: { chain: line.chain, seq: line.seq, mac: line.mac }, unknown, torn }
+    if (line !== null) return { chain: line.chain, seq: line.seq, mac: line.mac }
     end = start - 1
   }
-  return { last: null, unknown, torn }
+  return null
 }
 
 export const STANDARD_OUTPUT = 1
@@ -112,14 +125,10 @@ const FULL_PIPE_MOST_MS = 5_000
 
 /** Standard output, among the lines of the service's own log, or standard error. */
 export function createStreamSink(descriptor: number): AuditSink {
-  let wasOpen = false
   return {
-    open() {
-      const torn = wasOpen
-      wasOpen = true
-      return Promise.resolve({ last: null, unknown: true, torn })
-    },
+    open: () => Promise.resolve({ ...NOTHING, unknown: true }),
     isGone: () => false,
+    left: () => Promise.resolve(null),
     write: (lines) => writePieces(descriptor, lines),
     close: () => Promise.resolve(),
   }

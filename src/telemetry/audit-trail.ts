@@ -35,32 +35,34 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
   /** Where the last write ended; kept through a failure, so that a new file goes on from it. */
   let position: Position | null = null
   let isOpen = false
+  /** The last write failed: a part of it may stand there, even where the file was moved away since. */
+  let hasFailed = false
   let waiting: Waiting[] = []
   const writing = createTimeLimit(mostWriteMs)
   let running: Promise<void> | null = null
 
   /** The line that begins a chain, or goes on with it: after a start, a failure, or in a new file. */
-  const opening = async (lines: LineWriter, before: Position | null): Promise<void> => {
+  const opening = async (lines: LineWriter): Promise<void> => {
+    if (hasFailed && position !== null) position = await lastWritten(sink, position)
     const { last, unknown, torn } = await sink.open()
-    const begun = unknown ? null : before
+    const begun = unknown ? null : position
     const isBehind = last !== null && (begun === null || isSameOrLater(last, begun))
     // What was written is known better than what is found: lines that are gone from there are missed by verify.
     lines.continue(isBehind ? last : (begun ?? { chain: randomUUID(), seq: 0, mac: '' }))
-    if (torn) lines.end()
-    lines.add({
-      action: OPENED,
-      previous: isBehind ? undefined : begun?.mac,
-      outcome: torn ? TORN : 'ok',
-    })
+    if (torn || (unknown && hasFailed)) lines.end()
+    const previous = isBehind ? undefined : begun?.mac
+    lines.add({ action: OPENED, previous, outcome: torn || hasFailed ? TORN : 'ok' })
   }
 
   const write = async (entries: readonly AuditEntry[]): Promise<void> => {
     const lines = new LineWriter(keys, now())
-    if (position === null || !isOpen || sink.isGone()) await opening(lines, position)
+    if (position === null || !isOpen || sink.isGone()) await opening(lines)
     else lines.continue(position)
     const print = createFingerprints(keys)
     for (const entry of entries) lines.add(fieldsOf(entry, print))
+    hasFailed = true
     await sink.write(lines.texts)
+    hasFailed = false
     position = lines.position
     isOpen = true
   }
@@ -126,6 +128,12 @@ function createTimeLimit(mostMs: number) {
       })
     },
   }
+}
+
+/** The whole lines of a write that failed count, though they be moved away since: the next one is bound to them. */
+async function lastWritten(sink: AuditSink, before: Position): Promise<Position> {
+  const left = await sink.left().catch(() => null)
+  return left !== null && isSameOrLater(left, before) ? left : before
 }
 
 /** Of the same chain, and nothing of it is gone. */

@@ -3,13 +3,14 @@ import type { AuditLine, Position } from './audit-line.ts'
 import { looksLikeAudit, OPENED, readLine, TORN } from './audit-line.ts'
 
 /**
- * `unreadable`: no whole line, or no JSON; `edited`: the mac is of another text; `missing`: lines before it are
+ * `unreadable`: no whole line, or no JSON; `cut_off`: the same, and no line of ours after it; `edited`: the mac is of another text; `missing`: lines before it are
  * gone; `repeated`: it or a later one of its chain came before; `no_beginning`: the first line of its chain is
  * gone; `unknown_key`: made with a master key that was not given; `changed_key`: with another one than the line before,
  * though no start stands between them; `no_lines`: a file that holds none.
  */
 export type AuditFaultKind =
   | 'unreadable'
+  | 'cut_off'
   | 'edited'
   | 'missing'
   | 'repeated'
@@ -39,6 +40,9 @@ export class AuditVerifier {
   readonly #chains = new Map<string, AuditChain>()
   #lines = 0
   #others = 0
+  /** The last good line of a file that is cut off behind it. */
+  #cutOff: Position | null = null
+  #explains = false
 
   constructor(keys: AuditKeys) {
     this.#keys = keys
@@ -52,27 +56,41 @@ export class AuditVerifier {
     return [...this.#chains.values()]
   }
 
-  /** The first fault of a file; null where there is none. */
+  /** Did the file that was read last say of the one before that it may be cut off, just where it is? */
+  get explains(): boolean {
+    return this.#explains
+  }
+
+  /** The first fault of a file; null where there is none. Behind one that is `cut_off`, the next may explain it. */
   async read(chunks: AsyncIterable<Buffer>): Promise<AuditFault | null> {
     let number = 0
     const linesBefore = this.#lines
-    let torn: AuditFault | null = null
+    let torn: number | null = null
+    let last: Position | null = null
+    const cutOff = this.#cutOff
+    this.#cutOff = null
+    this.#explains = false
     for await (const { bytes, whole } of linesOf(chunks)) {
       number += 1
       const line = whole ? readLine(bytes) : null
       if (line === null && !looksLikeAudit(bytes)) this.#others += 1
-      else if (line === null) torn ??= { kind: 'unreadable', line: number }
+      else if (line === null) torn ??= number
       else {
         const kind = this.#check(line)
-        // A crash leaves a part of a line, and the start after it says so: nobody else can.
+        // A crash, or a full disk, leaves a part of a line, and the opening after it says so: nobody else can.
         const forgiven = kind === null && line.action === OPENED && line.outcome === TORN
-        if (torn !== null && !forgiven) return torn
+        if (torn !== null && !forgiven) return { kind: 'unreadable', line: torn }
         if (kind !== null) return { kind, line: number }
+        if (last === null) this.#explains = forgiven && isBoundTo(cutOff, line)
+        last = line
         torn = null
       }
     }
-    if (torn === null && this.#lines === linesBefore) return { kind: 'no_lines', line: null }
-    return torn
+    if (torn !== null) {
+      this.#cutOff = last
+      return { kind: 'cut_off', line: torn }
+    }
+    return this.#lines === linesBefore ? { kind: 'no_lines', line: null } : null
   }
 
   #check(line: AuditLine): AuditFaultKind | null {
@@ -99,6 +117,11 @@ export class AuditVerifier {
 function beginningOf({ action, chain, seq, previous }: AuditLine): Position | null {
   if (action !== OPENED || (seq !== 1 && previous === undefined)) return null
   return { chain, seq: seq - 1, mac: previous ?? '' }
+}
+
+/** Is it the one that a new file begins with after that? */
+function isBoundTo(before: Position | null, { chain, previous }: AuditLine): boolean {
+  return before !== null && chain === before.chain && previous === before.mac
 }
 
 const LINE_FEED = 0x0a

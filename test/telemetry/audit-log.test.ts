@@ -71,7 +71,7 @@ describe('the chain', () => {
       expect(await verify(readFileSync(file))).toBeNull()
     }
     writeFileSync(file, whole.subarray(0, -1))
-    expect(await verify(readFileSync(file))).toEqual({ kind: 'unreadable', line: 5 })
+    expect(await verify(readFileSync(file))).toEqual({ kind: 'cut_off', line: 5 })
     await writeLines(1)
     expect(await verify(readFileSync(file))).toBeNull()
     const cut = readFileSync(file, 'utf8').split('\n')

@@ -4,7 +4,7 @@ import type { AuditTrail } from '../../src/domain/audit.ts'
 import { createAuditKeys } from '../../src/telemetry/audit-keys.ts'
 import { writeLine } from '../../src/telemetry/audit-line.ts'
 import type { AuditSink } from '../../src/telemetry/audit-sink.ts'
-import { createFileSink } from '../../src/telemetry/audit-sink.ts'
+import { createFileSink, createStreamSink } from '../../src/telemetry/audit-sink.ts'
 import { createAuditTrail } from '../../src/telemetry/audit-trail.ts'
 import { AuditVerifier } from '../../src/telemetry/audit-verify.ts'
 import { deletionOf, masterKey, useAuditRoom } from '../support/audit-room.ts'
@@ -150,13 +150,11 @@ describe('a place that takes nothing', () => {
     const written: string[] = []
     let fails = false
     const stream: AuditSink = {
-      open: () => Promise.resolve({ last: null, unknown: true, torn: written.length > 0 }),
-      isGone: () => false,
+      ...createStreamSink(-1),
       write(lines) {
         written.push(...(fails ? lines.slice(0, 1) : lines))
         return fails ? Promise.reject(new Error('full')) : Promise.resolve()
       },
-      close: () => Promise.resolve(),
     }
     const trail = openTrail(stream)
     await record(trail, 2)
