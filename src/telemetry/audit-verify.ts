@@ -3,10 +3,11 @@ import type { AuditLine, Position } from './audit-line.ts'
 import { looksLikeAudit, OPENED, readLine, TORN } from './audit-line.ts'
 
 /**
- * `unreadable`: no whole line, or no JSON; `cut_off`: the same, and no line of ours after it; `edited`: the mac is of another text; `missing`: lines before it are
- * gone; `repeated`: it or a later one of its chain came before; `no_beginning`: the first line of its chain is
- * gone; `unknown_key`: made with a master key that was not given; `changed_key`: with another one than the line before,
- * though no start stands between them; `no_lines`: a file that holds none.
+ * `unreadable`: no whole line, or no JSON; `cut_off`: the same, and no line of ours after it; `edited`: the mac is of
+ * another text; `missing`: lines before it are gone; `repeated`: it or a later one of its chain came before;
+ * `no_beginning`: the first line of its chain is gone; `unknown_key`: made with a master key that was not given;
+ * `changed_key`: with another one than the line before, though no start stands between them; `no_lines`: a file that
+ * holds none.
  */
 export type AuditFaultKind =
   | 'unreadable'
