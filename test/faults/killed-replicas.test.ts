@@ -92,7 +92,7 @@ test(
       replicas: REPLICAS,
       renewalsASecond: 20,
       policy: LATE,
-      entry: { timeout: 2 },
+      entry: { timeout: 5 },
     })
     const inFlight = await killReplicas(world)
     const dead = await world.settle()
@@ -104,7 +104,7 @@ test(
     }
     expect(await world.outOfStep()).toEqual([])
     expect(await world.discrepancies()).toEqual([])
-    expectEnough(reported, 9)
+    expectEnough(reported, 15)
   },
   TIMEOUT_MS,
 )

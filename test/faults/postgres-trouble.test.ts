@@ -14,7 +14,7 @@ const STRICT = {
   tokens: 80,
   replicas: 3,
   policy: { beforeCommitMs: upTo(300), afterCommitMs: upTo(300) },
-  entry: { timeout: 2 },
+  entry: { timeout: 5 },
 }
 
 const KILL = `select count(pg_terminate_backend(pid))::int as killed from pg_stat_activity
@@ -59,13 +59,15 @@ test(
     const backAtMs = Date.now()
     await world.proxy?.restore()
     expect(await world.settle()).toEqual([])
-    const claims = [...(await world.claims()).values()].flat()
-    expect(claims.filter(({ claimedAtMs }) => claimedAtMs > awayAtMs && claimedAtMs < backAtMs)).toEqual([])
+    const { claims } = await world.ledger()
+    // One that was on its way to Postgres may have been made all the same: nobody heard of it, and so it sent nothing.
+    const unheard = claims.filter(({ claimedAtMs }) => claimedAtMs > awayAtMs && claimedAtMs < backAtMs)
+    expect(unheard.filter(({ presented }) => presented !== null)).toEqual([])
     const inHand = claims.filter(
       ({ claimedAtMs, endedAtMs }) => claimedAtMs <= awayAtMs && endedAtMs >= backAtMs,
     )
     expect(inHand.length).toBeGreaterThan(0)
-    // A claim whose commit nobody heard of has sent nothing: it may be taken over. An answer may not.
+    // Such a claim may be taken over. An answer may not.
     expect(await world.unheard()).toEqual([])
     expect(await world.outOfStep()).toEqual([])
     expect(await world.discrepancies()).toEqual([])

@@ -3,8 +3,8 @@ import { expect, onTestFinished } from 'vitest'
 import type { TestDatabase } from './database.ts'
 import { createTestDatabase } from './database.ts'
 import { Fleet } from './fleet.ts'
-import type { ToldClaim } from './renewal-ledger.ts'
-import { claimsOf, discrepancies, presenterOf } from './renewal-ledger.ts'
+import type { RenewalLedger } from './renewal-ledger.ts'
+import { discrepancies, ledgerOf } from './renewal-ledger.ts'
 import type { RotationPolicy } from './rotating-provider.ts'
 import { RotatingProvider } from './rotating-provider.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
@@ -123,22 +123,21 @@ export class FaultWorld {
     return lost
   }
 
-  claims(): Promise<Map<number, ToldClaim[]>> {
-    return claimsOf(this.database)
+  ledger(): Promise<RenewalLedger> {
+    return ledgerOf(this.database, this.provider.log)
   }
 
   /** Where the provider's log and the vault's events disagree. */
   async discrepancies(): Promise<string[]> {
-    return discrepancies(this.provider.log, await this.claims())
+    return discrepancies(await this.ledger())
   }
 
   /** Families of which the provider has replaced the refresh token for a claim that was cut off. */
   async unheard(): Promise<number[]> {
-    const claims = await this.claims()
-    return this.provider.log.flatMap((presented) => {
-      const claim = presenterOf(presented, claims.get(presented.family) ?? [])
-      return presented.outcome === 'renewed' && claim?.ends.includes('taken_over') ? [presented.family] : []
-    })
+    const { claims } = await this.ledger()
+    return claims
+      .filter(({ ends, presented }) => ends.includes('taken_over') && presented?.outcome === 'renewed')
+      .map(({ family }) => family)
   }
 
   /** Seconds from each claim that was cut off to its take-over, the shortest first. */

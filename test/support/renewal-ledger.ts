@@ -1,8 +1,10 @@
 import type { TestDatabase } from './database.ts'
 import type { Presented } from './rotating-provider.ts'
 
-/** One claim of a token, from its events. */
-export interface ToldClaim {
+/** One claim of a token, from its events and the provider's log. */
+interface ToldClaim {
+  /** The number of the token's family, which is its user's name. */
+  family: number
   fence: number
   claimedAtMs: number
   by: string
@@ -10,6 +12,16 @@ export interface ToldClaim {
   ends: string[]
   /** Of the event that ends it. */
   endedAtMs: number
+  /** What it has presented to the provider, if anything. */
+  presented: Presented | null
+}
+
+/** What the provider saw and what the vault tells, one to one. */
+export interface RenewalLedger {
+  /** Of each token the oldest first. */
+  claims: ToldClaim[]
+  /** What no claim can have presented. */
+  strays: Presented[]
 }
 
 interface Row {
@@ -19,8 +31,10 @@ interface Row {
   facts: { fence: number; by?: string }
 }
 
-/** The claims of each token, oldest first, by the number of its family, which is its user's name. */
-export async function claimsOf(database: Pick<TestDatabase, 'query'>): Promise<Map<number, ToldClaim[]>> {
+export async function ledgerOf(
+  database: Pick<TestDatabase, 'query'>,
+  log: readonly Presented[],
+): Promise<RenewalLedger> {
   const rows = await database.query<Row>(
     `select user_name::int as family, type, at, facts from events
       join tokens on tokens.namespace_id = events.namespace_id and tokens.id = token_id
@@ -32,14 +46,7 @@ export async function claimsOf(database: Pick<TestDatabase, 'query'>): Promise<M
     claims.set(family, told)
     const name = type.slice('renewal.'.length)
     if (name === 'claimed') {
-      const claim = {
-        fence: facts.fence,
-        claimedAtMs: at.getTime(),
-        by: facts.by ?? '',
-        ends: [],
-        endedAtMs: NaN,
-      }
-      told.push(claim)
+      told.push(claimed(family, at.getTime(), facts))
       continue
     }
     const ended = told.find(({ fence }) => fence === facts.fence)
@@ -47,38 +54,51 @@ export async function claimsOf(database: Pick<TestDatabase, 'query'>): Promise<M
     ended.ends.push(name)
     ended.endedAtMs = at.getTime()
   }
-  return claims
+  const strays: Presented[] = []
+  for (const presented of log) {
+    const claim = presenterOf(presented, claims.get(presented.family) ?? [])
+    if (claim === undefined) strays.push(presented)
+    else claim.presented = presented
+  }
+  return { claims: [...claims.values()].flat(), strays }
+}
+
+const claimed = (family: number, claimedAtMs: number, { fence, by = '' }: Row['facts']): ToldClaim => ({
+  family,
+  fence,
+  claimedAtMs,
+  by,
+  ends: [],
+  endedAtMs: NaN,
+  presented: null,
+})
+
+/**
+ * The last claim before it, since a claim ends before there is another one of its token. Where that one has presented
+ * something already, it is what a claim had sent that was cut off: a request may come behind its replay.
+ */
+function presenterOf({ atMs }: Presented, told: ToldClaim[]): ToldClaim | undefined {
+  const before = told.filter(({ claimedAtMs }) => claimedAtMs <= atMs)
+  const last = before.at(-1)
+  if (last?.presented === null) return last
+  return before.findLast(({ ends, presented }) => presented === null && ends.includes('taken_over'))
 }
 
 /**
- * What the provider saw and what the vault tells, one to one: each refresh token that was presented belongs to a claim,
- * no claim presented two, and what a claim tells of its end agrees with what the provider did. A sentence for each
- * discrepancy.
+ * Each refresh token that was presented belongs to a claim of its own, and what a claim tells of its end agrees with
+ * what the provider did. A sentence for each discrepancy.
  */
-export function discrepancies(log: Presented[], claims: Map<number, ToldClaim[]>): string[] {
-  const faults: string[] = []
-  const presented = Map.groupBy(log, ({ family }) => family)
-  for (const family of new Set([...presented.keys(), ...claims.keys()])) {
-    const told = claims.get(family) ?? []
-    const seen = new Map<ToldClaim, Presented>()
-    for (const one of presented.get(family) ?? []) {
-      const claim = presenterOf(one, told)
-      const what = `token ${family}: generation ${one.generation}`
-      if (claim === undefined) faults.push(`${what} was presented without a claim`)
-      else if (seen.has(claim)) faults.push(`${what} was presented by a claim that had presented one before`)
-      else seen.set(claim, one)
-    }
-    for (const claim of told) faults.push(...faultsOf(family, claim, seen.get(claim)))
-  }
-  return faults
+export function discrepancies({ claims, strays }: RenewalLedger): string[] {
+  return [
+    ...strays.map(
+      ({ family, generation }) =>
+        `token ${family}: generation ${generation} was presented without a claim of its own`,
+    ),
+    ...claims.flatMap(faultsOf),
+  ]
 }
 
-/** The claim that presented it: the last one before it, since a claim ends before there is another one of its token. */
-export function presenterOf({ atMs }: Presented, claims: ToldClaim[]): ToldClaim | undefined {
-  return claims.findLast(({ claimedAtMs }) => claimedAtMs <= atMs)
-}
-
-function faultsOf(family: number, { fence, ends }: ToldClaim, presented: Presented | undefined): string[] {
+function faultsOf({ family, fence, ends, presented }: ToldClaim): string[] {
   const what = `token ${family}: claim ${fence}`
   const isGood = presented?.outcome === 'renewed' || presented?.outcome === 'replayed'
   if (ends.length === 0) return [`${what} never ended`]

@@ -22,6 +22,8 @@ export interface Presented {
   atMs: number
   /** Null until the provider has made up its mind. `replayed` is a reuse within the grace. */
   outcome: 'renewed' | 'replayed' | 'revoked' | 'refused' | null
+  /** When it was answered, or whoever had asked went away. */
+  closedAtMs: number | null
   /** Did the answer find whoever had asked? */
   heard: boolean | null
 }
@@ -99,10 +101,14 @@ export class RotatingProvider {
       generation,
       atMs: Date.now(),
       outcome: null,
+      closedAtMs: null,
       heard: null,
     }
     this.log.push(entry)
-    response.once('close', () => (entry.heard = response.writableFinished))
+    response.once('close', () => {
+      entry.closedAtMs = Date.now()
+      entry.heard = response.writableFinished
+    })
     await pause(this.policy.beforeCommitMs())
     entry.outcome = this.#commit(family, generation)
     const successor = this.#tokenOf(number, family?.current ?? 0)
