@@ -48,13 +48,9 @@ export async function carryOut(trx: Db, planned: readonly Planned[]): Promise<vo
   )
 }
 
-/**
- * The absorbed token's refresh tokens, former ones too, find the token that it became part of, and so does a renewal of
- * it that is under way: until that has ended nobody presents the same refresh token.
- */
+/** The absorbed token's refresh tokens, former ones too, find the token that it became part of. */
 async function absorb(trx: Db, absorbed: Token, into: Token): Promise<void> {
   await leaveRenewals(trx, absorbed)
-  if (absorbed.leaseUntil !== null) await passOnClaim(trx, absorbed, into)
   await trx
     .updateTable('refreshTokens')
     .set({ tokenId: into.id })
@@ -66,13 +62,6 @@ async function absorb(trx: Db, absorbed: Token, into: Token): Promise<void> {
     .where('namespaceId', '=', absorbed.namespaceId)
     .where('id', '=', absorbed.id)
     .execute()
-}
-
-/** By the primary keys. */
-async function passOnClaim(trx: Db, { namespaceId, id }: Token, into: Token): Promise<void> {
-  await sql`update tokens set lease_owner = absorbed.lease_owner, claimed_at = absorbed.claimed_at
-    from tokens as absorbed where tokens.namespace_id = ${namespaceId} and tokens.id = ${into.id}
-      and absorbed.namespace_id = ${namespaceId} and absorbed.id = ${id}`.execute(trx)
 }
 
 async function insert(trx: Db, inserts: readonly Change[]): Promise<void> {

@@ -67,7 +67,7 @@ async function deleteWhere(
   const { numAffectedRows } = await sql`
     with gone as (
       delete from tokens where namespace_id = ${namespaceId} and ${which}
-      returning namespace_id, id, refresh_digest, renewals
+      returning *
     ), spent as (${keepSpent('gone')})
     insert into events (namespace_id, id, token_id, type, at, actor)
     select namespace_id, ${uuidV7}, id, ${type}, clock_timestamp(), ${actor} from gone`.execute(db)

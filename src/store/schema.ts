@@ -11,12 +11,23 @@ export interface Schema {
   dataKeys: DataKeysTable
   tokens: TokensTable
   refreshTokens: { namespaceId: string; digest: Buffer; tokenId: string }
-  spentRenewals: { namespaceId: string; digest: Buffer; renewals: Date[]; leftAt: Generated<Date> }
+  spentRenewals: SpentRenewalsTable
   events: EventsTable
   apiKeys: ApiKeysTable
   clients: ClientsTable
   exchanges: ExchangesTable
   keyRotations: { startedAt: Date; finishedAt: Date | null }
+}
+
+interface SpentRenewalsTable {
+  namespaceId: string
+  digest: Buffer
+  renewals: Date[]
+  leftAt: Generated<Date>
+  leaseUntil: Date | null
+  leaseOwner: string | null
+  claimedAt: Date | null
+  lostAt: Date | null
 }
 
 interface ClientsTable {

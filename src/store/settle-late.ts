@@ -9,6 +9,7 @@ import { recordEvents } from './record-events.ts'
 import { lockKey } from './save-token.ts'
 import type { TokenRow } from './schema.ts'
 import { columnsOf, keepRotated, RING, UNLEASED, updateOf } from './settled-columns.ts'
+import { endSpentLease } from './spent-renewals.ts'
 import type { Columns } from './token-rows.ts'
 import { isSameToken } from './token-rows.ts'
 
@@ -34,6 +35,7 @@ export async function settleLate(
   if (row && (isHeldBy(row, claim) || isPassedOn)) await endLease(db, row, token)
   if (row && isOvertaken(row, claim, columns) && (await wasTakenOver(db, row, claim)))
     await makeDue(db, row, claim)
+  await endSpent(db, claim, settlement, columns, keys)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
@@ -117,10 +119,9 @@ function isHeldBy({ id, fence, createdAt }: TokenRow, { fence: claimed, token }:
   return id === token.id && fence === claimed && createdAt.getTime() === token.createdAt.getTime()
 }
 
-/** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
-function isPassedOnTo({ id, leaseUntil, claimedAt }: TokenRow, claim: Claim): boolean {
-  if (id === claim.token.id || leaseUntil === null) return false
-  return claimedAt?.getTime() === claim.claimedAt.getTime()
+/** Has this row taken up the claim with its refresh token, and has nobody taken over since? */
+function isPassedOnTo({ leaseUntil, claimedAt }: TokenRow, claim: Claim): boolean {
+  return leaseUntil !== null && claimedAt?.getTime() === claim.claimedAt.getTime()
 }
 
 /** Is it another refresh token, for the one that was presented and that the row still has? */
@@ -164,6 +165,20 @@ async function makeDue(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Cla
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)
     .execute()
+}
+
+/** Where no token has the refresh token that was presented, whoever saves it again need not wait; its successor is lost. */
+async function endSpent(
+  db: Db,
+  { token, claimedAt }: Claim,
+  { token: { lostAt } }: Settlement,
+  { refreshDigest }: Columns,
+  keys: NamespaceKeys,
+): Promise<void> {
+  if (token.refreshToken === null) return
+  const digest = keys.digest('refresh_token', token.refreshToken)
+  const isReplaced = refreshDigest instanceof Buffer
+  await endSpentLease(db, token, digest, { claimedAt, lostAt: isReplaced ? claimedAt : lostAt })
 }
 
 /** Whatever a peer made of the old refresh token in the meantime. */

@@ -8,21 +8,23 @@ const SWEPT_AT_ONCE = 100
 
 /** From `losing`, rows of tokens that are about to lose their refresh token. */
 export const keepSpent = (losing: string) => sql`
-  insert into spent_renewals (namespace_id, digest, renewals)
-    select namespace_id, refresh_digest, renewals from ${sql.table(losing)} as losing
-    where refresh_digest is not null and renewals <> '{}'
-    on conflict (namespace_id, digest) do update set renewals = excluded.renewals, left_at = now()`
+  insert into spent_renewals (namespace_id, digest, renewals, lease_until, lease_owner, claimed_at, lost_at)
+    select namespace_id, refresh_digest, renewals, lease_until, lease_owner, claimed_at, lost_at
+    from ${sql.table(losing)} as losing
+    where refresh_digest is not null and (renewals <> '{}' or lease_until is not null or lost_at is not null)
+    on conflict (namespace_id, digest) do update set renewals = excluded.renewals, lease_until = excluded.lease_until,
+      lease_owner = excluded.lease_owner, claimed_at = excluded.claimed_at, lost_at = excluded.lost_at, left_at = now()`
 
-/** Keeps how often the refresh token was renewed lately that this token is about to lose. By the primary key. */
+/** Keeps what is known of the renewals of the refresh token that this token is about to lose. By the primary key. */
 export async function leaveRenewals(db: Db, { namespaceId, id }: TokenRef): Promise<void> {
   await sql`with losing as (
-      select namespace_id, refresh_digest, renewals from tokens where namespace_id = ${namespaceId} and id = ${id}
+      select * from tokens where namespace_id = ${namespaceId} and id = ${id}
     ) ${keepSpent('losing')}`.execute(db)
 }
 
 /**
- * Gives a token that has got this refresh token the renewals that were left with it, and sweeps away what is too old to
- * count. By the primary keys and spent_renewals_left.
+ * Gives a token that has got this refresh token the renewals that were left with it, one that is under way included, and
+ * sweeps away what is too old to count. By the primary keys and spent_renewals_left.
  */
 export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, digest: Buffer): Promise<void> {
   await sql`with outdated as (
@@ -33,8 +35,24 @@ export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, dige
       delete from spent_renewals using outdated
       where spent_renewals.namespace_id = outdated.namespace_id and spent_renewals.digest = outdated.digest
     ), left_behind as (
-      delete from spent_renewals where namespace_id = ${namespaceId} and digest = ${digest} returning renewals
+      delete from spent_renewals where namespace_id = ${namespaceId} and digest = ${digest} returning *
     )
-    update tokens set renewals = left_behind.renewals from left_behind
-    where namespace_id = ${namespaceId} and id = ${id}`.execute(db)
+    update tokens set renewals = left_behind.renewals, lease_until = left_behind.lease_until,
+      lease_owner = left_behind.lease_owner, claimed_at = left_behind.claimed_at, lost_at = left_behind.lost_at,
+      refresh_due_at = least(refresh_due_at, left_behind.lease_until)
+    from left_behind where tokens.namespace_id = ${namespaceId} and id = ${id}`.execute(db)
+}
+
+/** The end of a renewal whose refresh token no token has. By the primary key. */
+export async function endSpentLease(
+  db: Db,
+  { namespaceId }: TokenRef,
+  digest: Buffer,
+  { claimedAt, lostAt }: { claimedAt: Date; lostAt: Date | null },
+): Promise<void> {
+  await sql`update spent_renewals
+    set lease_until = null, lease_owner = null, claimed_at = null, lost_at = coalesce(${lostAt}::timestamptz, lost_at)
+    where namespace_id = ${namespaceId} and digest = ${digest} and date_trunc('milliseconds', claimed_at) = ${claimedAt}`.execute(
+    db,
+  )
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Claim } from '../../src/domain/renewal.ts'
 import type { Replica, PostgresStorage } from '../support/token-storage.ts'
 import { openStorage, renewed } from '../support/token-storage.ts'
 
@@ -8,6 +9,7 @@ const EXPIRED = {
   accessToken: 'access-1',
   expiresInSeconds: 0,
 }
+const UNREACHABLE = { kind: 'unavailable', error: 'ECONNREFUSED', sent: false } as const
 const DELETED = { type: 'token.deleted', actor: 'test' } as const
 const NO_FILTER = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
 
@@ -79,6 +81,70 @@ describe('the renewals of a refresh token count on', () => {
     await replica.save({ ...EXPIRED, id: user.id, refreshToken: 'refresh-2' })
     expect((await replica.read(user.id)).status).toBe('active')
     expect(await replica.claim(user.id, true)).toBeNull()
+  })
+})
+
+describe('a renewal that is under way while its token is deleted', () => {
+  const claimed = async (words = EXPIRED) => {
+    const { id } = await replica.save(words)
+    const claim = await replica.claim(id)
+    if (claim === null) throw new Error('the token was not claimed')
+    return claim
+  }
+  const remove = ({ token }: Claim) => replica.store.delete(token, DELETED, 'any')
+  const isHeld = async (id: string) => (await replica.claim(id, true)) === null
+
+  test('holds back whoever saves the refresh token again, and what it brings is kept', async () => {
+    const claim = await claimed()
+    await remove(claim)
+    const { id } = await replica.save(EXPIRED)
+    expect(await isHeld(id)).toBe(true)
+    await storage.database.query('update tokens set lease_until = now()')
+    await replica.store.extend(claim)
+    expect(await isHeld(id)).toBe(true)
+    expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toMatchObject({ id })
+    const after = await replica.read(id)
+    expect(after).toMatchObject({ leaseUntil: null, lostAt: null })
+    expect(after.refreshToken?.reveal()).toBe('refresh-2')
+  })
+
+  test('lets them go when it fails', async () => {
+    const claim = await claimed()
+    await remove(claim)
+    const { id } = await replica.save(EXPIRED)
+    await replica.settle(claim, UNREACHABLE)
+    expect(await isHeld(id)).toBe(false)
+  })
+
+  test('holds back for as long the same token, that is saved under its former id', async () => {
+    const claim = await claimed()
+    const { id } = claim.token
+    await replica.save({ ...EXPIRED, id, refreshToken: 'refresh-0' })
+    await storage.database.query(`update tokens set status = 'reauth_required'`)
+    await replica.save({ ...EXPIRED, id })
+    expect(await isHeld(id)).toBe(true)
+    expect(await replica.settle(claim, renewed('access-2', 'refresh-2'))).toMatchObject({ leaseUntil: null })
+  })
+
+  test('is over when it has ended before the refresh token is saved again, and is known to have replaced it', async () => {
+    const replaced = await claimed()
+    const kept = await claimed({ ...EXPIRED, refreshToken: 'refresh-b' })
+    for (const claim of [replaced, kept]) await remove(claim)
+    await replica.settle(replaced, renewed('access-2', 'refresh-2'))
+    await replica.settle(kept, renewed('access-2'))
+    const lost = await replica.save(EXPIRED)
+    expect(await replica.claim(lost.id)).toMatchObject({ token: { lostAt: replaced.claimedAt } })
+    const sound = await replica.save({ ...EXPIRED, refreshToken: 'refresh-b' })
+    expect(await replica.claim(sound.id)).toMatchObject({ token: { lostAt: null } })
+  })
+
+  test('is taken over when its owner has died', async () => {
+    const claim = await claimed()
+    await remove(claim)
+    const { id } = await replica.save(EXPIRED)
+    await storage.age(id, 60)
+    expect(await replica.claim(id)).not.toBeNull()
+    expect(await storage.events(id)).toContain('renewal.taken_over')
   })
 })
 
