@@ -1,6 +1,6 @@
 /**
  * The renewals that this replica may have under way at once. A provider has at most three quarters of the places that
- * the others leave, so that some are left for one more, however many hang.
+ * the others leave: of 32, one that hangs leaves eight, two leave two, and four none.
  */
 export interface Places {
   /** Takes three quarters of the free places for as long as due tokens are looked for. */

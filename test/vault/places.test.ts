@@ -5,7 +5,7 @@ import { createPlaces } from '../../src/vault/places.ts'
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('places', () => {
-  test('are left for one more provider, however many take all they can', async () => {
+  test('are left for others by a provider that takes all it can, but not by four of them', async () => {
     const places = createPlaces(32)
     const taken: number[] = []
     for (const provider of ['a', 'b', 'c', 'd', 'e']) {
