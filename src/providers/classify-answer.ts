@@ -97,9 +97,9 @@ function renewal(fields: Fields): RefreshOutcome {
 
 const MALFORMED = Symbol('malformed')
 
-/** An empty string and null mean that there is none. */
+/** A blank string and null mean that there is none. */
 function tokenOf(value: unknown): string | null | typeof MALFORMED {
-  if (value === undefined || value === null || value === '') return null
+  if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) return null
   return isPlainText(value, LONGEST_TOKEN) ? value : MALFORMED
 }
 

@@ -65,7 +65,7 @@ describe('a success', () => {
     ['without a token type', { access_token: 'a', expires_in: 60 }, LIFE_OF_60],
     [
       'with empty fields',
-      { access_token: 'a', refresh_token: '', scope: '', error: '', token_type: null },
+      { access_token: 'a', refresh_token: ' ', scope: '', error: '', token_type: null },
       {},
     ],
     [
