@@ -16,10 +16,14 @@ export function describeFailure(
     case 'data_centre_unknown':
       return { code: 'data_centre_unknown', detail: `${placeOf(outcome.error)}: ${SAVE_API_DOMAIN}` }
     case 'client_refused':
+      return {
+        code: 'client_refused',
+        detail: `${said}: check client_id and client_secret of client ${token.clientId ?? ''}`,
+      }
     case 'misconfigured':
       return {
         code: 'client_refused',
-        detail: `${said}: check client_id, client_secret and redirect_url of client ${token.clientId ?? ''}`,
+        detail: `${said}: look at the provider for what client ${token.clientId ?? ''} and its user may do`,
       }
     case 'paused':
       return outcome.error === 'mass_failure' ? massFailure(token) : clientPaused(token)
@@ -30,9 +34,20 @@ export function describeFailure(
     case 'nonsense':
       return { code: 'provider_error', detail: `${said}: the vault tries again` }
     case 'unavailable':
-      return { code: 'provider_unavailable', detail: `no answer (${outcome.error}): the vault tries again` }
+      return {
+        code: 'provider_unavailable',
+        detail: `no answer (${outcome.error}): ${remedyOf(outcome.error)}`,
+      }
   }
 }
+
+/** For what is wrong on our side, and does not pass. */
+const REMEDIES: Record<string, string> = {
+  address_not_allowed: 'mend the URL of the provider, or allow it a private_network',
+  secret_unreadable: 'restore the master key that seals the token, or save its secrets anew',
+}
+
+const remedyOf = (error: string) => REMEDIES[error] ?? 'the vault tries again'
 
 const SAVE_API_DOMAIN = "save the api_domain of the user's data centre"
 
