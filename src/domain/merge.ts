@@ -146,12 +146,12 @@ function withAbsorbed(token: Token, absorbed: Token): Token {
   const filled = Object.fromEntries(blanks.map((field) => [field, absorbed[field]]))
   const { accessToken, expiresAt, lifetimeSeconds, refreshedAt } =
     absorbed.accessToken === null ? token : absorbed
-  const { refreshToken, status, lastError, retryAt, leaseUntil, lostAt, renewals } = absorbed
+  const { refreshToken, status, lastError, refreshDueAt, retryAt, leaseUntil, lostAt, renewals } = absorbed
   return {
     ...token,
     ...filled,
     ...{ accessToken, expiresAt, lifetimeSeconds, refreshedAt },
-    ...{ refreshToken, status, lastError, retryAt, leaseUntil, lostAt, renewals },
+    ...{ refreshToken, status, lastError, refreshDueAt, retryAt, leaseUntil, lostAt, renewals },
     fence: token.fence + 1,
   }
 }
@@ -188,7 +188,8 @@ function isMended({ lastError, apiDomain }: Token, merged: Token, newClient: boo
 
 /**
  * A new refresh token ends whatever went wrong with the old one, and outruns a renewal that is under way. Any other save
- * leaves that renewal its lease, and the refresher is to look when it runs out.
+ * leaves that renewal its lease, and the refresher is to look when it runs out; what was lost is replayed when it was to
+ * be, while the provider's grace lasts.
  */
 function rescheduled(stored: Token, base: Token, merged: Token, context: MergeContext): Token {
   const { now, provider, policy } = context
@@ -211,8 +212,8 @@ function rescheduled(stored: Token, base: Token, merged: Token, context: MergeCo
     : changed
   if (!newGrant && isMended(base, merged, newClient)) return { ...token, retryAt: null, refreshDueAt: now }
   if (base === stored && !newGrant && !newClient && !newAccess) return token
-  const dueAt = refreshDueAt(token, provider, now, policy)
-  return { ...token, refreshDueAt: earlier(dueAt, token.leaseUntil) }
+  const dueAt = earlier(refreshDueAt(token, provider, now, policy), token.leaseUntil)
+  return { ...token, refreshDueAt: token.lostAt === null ? dueAt : earlier(dueAt, base.refreshDueAt) }
 }
 
 function earlier(one: Date | null, other: Date | null): Date | null {

@@ -100,6 +100,12 @@ export function isDeathExplained({ token: { lostAt }, claimedAt }: Claim, provid
   return claimedAt.getTime() - lostAt.getTime() >= provider.reuseGraceSeconds * 1000
 }
 
+/** Does it repeat a request whose answer was lost, while the provider's grace lasts? Behind that it is of no use. */
+export function isReplayInGrace({ token, claimedAt }: Claim, provider: Provider): boolean {
+  const lostAt = lossOf(token)
+  return lostAt !== null && claimedAt.getTime() - lostAt.getTime() < graceOf(provider) * 1000
+}
+
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */
 export function settlementOf(
   claim: Claim,
@@ -151,11 +157,12 @@ const PART_OF_GRACE = 0.7
 
 /**
  * The request that was cut off may reach the provider behind its replay, and replace what that has brought: the token is
- * renewed once more while the grace lasts.
+ * renewed once more while the grace lasts. It comes within a full lease, or never.
  */
 function mayBeOvertaken({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
-  if (lostAt === null || provider.rotates !== 'always') return false
-  return claimedAt.getTime() - lostAt.getTime() < (provider.reuseGraceSeconds * 1000) / 2
+  if (lostAt === null) return false
+  const withinSeconds = Math.min(graceOf(provider) / 2, fullLeaseSeconds(provider))
+  return claimedAt.getTime() - lostAt.getTime() < withinSeconds * 1000
 }
 
 /** The provider's limit counts the renewals of one refresh token: a new one starts anew. */

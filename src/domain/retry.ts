@@ -45,7 +45,10 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
       const refresherSeconds = failure.seconds * (1 + random() * PAUSE_JITTER)
       return { refresherSeconds, callerSeconds: Math.min(failure.seconds, PAUSE_LOOK_SECONDS) }
     }
-    case 'client_refused':
+    case 'client_refused': {
+      const refresherSeconds = slowRetrySeconds(random)
+      return { refresherSeconds, callerSeconds: PAUSE_LOOK_SECONDS }
+    }
     case 'misconfigured':
     case 'data_centre_unknown': {
       const isUnsent = failure.error === UNKNOWN_API_DOMAIN

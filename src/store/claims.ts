@@ -6,6 +6,7 @@ import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Claimer } from './claimer.ts'
 import { clientOf, pausesOf } from './clients.ts'
+import { extendSpentLease } from './spent-renewals.ts'
 import { isPassing } from './storage-faults.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
@@ -22,6 +23,7 @@ interface ClaimedRow {
  * The provider's terms say that the token may be renewed now. Each line is one of them. A lease that is still there
  * has run out, by the second line: its owner was cut off, and what it sent is replayed without regard to the floor, and
  * to an owner with an answer in hand while the provider forgives the replay: its grace is shorter than that would take.
+ * Nor does a replay wait for the end of a back-off, which did not hold back what it repeats.
  * No floor either for a replay of what was lost, nor for the renewal by which one makes sure, once that is due.
  */
 const claimable = (takeOver: boolean) => sql`
@@ -49,7 +51,8 @@ export async function claimDue(
   const namespaces = busy.map(({ namespaceId }) => namespaceId)
   const ids = busy.map(({ id }) => id)
   // A save may move refresh_due_at before the end of a back-off.
-  const due = sql`${claimable(takeOver)} and refresh_due_at <= now() and (retry_at is null or retry_at <= now())
+  const due = sql`${claimable(takeOver)} and refresh_due_at <= now()
+      and (retry_at is null or retry_at <= now() or lease_until is not null)
       and (namespace_id, id) not in (select * from unnest(${namespaces}::uuid[], ${ids}::text[]))
       and namespace_id <> all(${claimer.locked.ids()}::uuid[])
     order by refresh_due_at limit places for update skip locked`
@@ -65,7 +68,7 @@ export async function claimOne(
   { forced, takeOver }: ClaimOptions,
 ): Promise<Claim | null> {
   const one = sql`${claimable(takeOver)} and namespace_id = ${namespaceId} and id = ${id} and version = ${version}
-      and (retry_at is null or retry_at <= now() or (${forced} and error_code <> 'provider_throttled'))
+      and (retry_at is null or retry_at <= now() or lease_until is not null or (${forced} and error_code <> 'provider_throttled'))
     for update`
   const [row] = await claimWhere(claimer, [{ ...terms, places: 1 }], one, 1)
   if (row === undefined) return null
@@ -188,7 +191,7 @@ async function giveBack({ db, owner }: Claimer, tokens: readonly StoredToken[]):
     from given_back`.execute(db)
 }
 
-/** By the primary key; where another token has absorbed this one and its claim, by that of the other. */
+/** By the primary key; where another token has its refresh token by now, or none has, wherever the lease went with it. */
 export async function extendLease({ db, keyring, owner }: Claimer, claim: Claim): Promise<void> {
   const { token, fence, claimedAt, leaseSeconds } = claim
   const extended = db
@@ -201,10 +204,12 @@ export async function extendLease({ db, keyring, owner }: Claimer, claim: Claim)
   const { numUpdatedRows } = await own.executeTakeFirst()
   if (numUpdatedRows > 0n || token.refreshToken === null) return
   const keys = await keyring.keysOf(token.namespaceId)
+  const digest = keys.digest('refresh_token', token.refreshToken)
   const heir = sql<string>`(select token_id from refresh_tokens
-    where namespace_id = ${token.namespaceId} and digest = ${keys.digest('refresh_token', token.refreshToken)})`
+    where namespace_id = ${token.namespaceId} and digest = ${digest})`
   await extended
     .where('id', '=', heir)
     .where(sql<boolean>`date_trunc('milliseconds', claimed_at) = ${claimedAt}`)
     .execute()
+  await extendSpentLease(db, token, digest, { claimedAt, leaseSeconds, owner })
 }

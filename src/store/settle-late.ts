@@ -1,41 +1,46 @@
 import { sql } from 'kysely'
 import { isWaitAskedFor } from '../domain/freshness.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
-import type { Claim, Settlement } from '../domain/renewal.ts'
+import type { Claim } from '../domain/renewal.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { Token } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import { lockKey } from './save-token.ts'
 import type { TokenRow } from './schema.ts'
+import type { Settling } from './settle-together.ts'
 import { columnsOf, keepRotated, RING, UNLEASED, updateOf } from './settled-columns.ts'
 import { endSpentLease } from './spent-renewals.ts'
 import type { Columns } from './token-rows.ts'
 import { isSameToken } from './token-rows.ts'
+
+/** A settlement that cannot be stored as it is, the keys of its namespace, and how to read a row with them. */
+export interface LateSettling extends Omit<Settling, 'owner'> {
+  keys: NamespaceKeys
+  read: (row: TokenRow) => Promise<Token>
+}
 
 /**
  * This was committed before, unheard, or the token is gone, its fence has moved on, or a save made the failure void. A
  * refresh token that the provider has given for the one still stored is kept for all that: there is no other. Whoever
  * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
  */
-export async function settleLate(
-  db: Db,
-  claim: Claim,
-  settlement: Settlement,
-  columns: Columns,
-  keys: NamespaceKeys,
-): Promise<TokenRow | null> {
+export async function settleLate(db: Db, late: LateSettling): Promise<TokenRow | null> {
+  const { claim, settlement, columns, keys } = late
   const { token, event } = settlement
-  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, columns, keys))
+  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, keys))
   const told = await endingOf(db, claim)
   if (told !== null) return told === 'renewal.dropped' ? null : (row ?? null)
   const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
-  if (row && isSuccessor(row, claim.token, columns, keys))
-    return keepSuccessor(db, row, claim, settlement, keys, isPassedOn)
-  if (row && (isHeldBy(row, claim) || isPassedOn)) await endLease(db, row, token)
+  if (row && isSuccessor(row, late)) return keepSuccessor(db, row, late, isPassedOn)
+  if (row && (isHeldBy(row, claim) || isPassedOn)) {
+    if (await isDeadFor(row, late)) return bury(db, row, late)
+    await endLease(db, row, token)
+  }
   if (row && isOvertaken(row, claim, columns) && (await wasTakenOver(db, row, claim)))
     await makeDue(db, row, claim)
-  await endSpent(db, claim, settlement, columns, keys)
+  await endSpent(db, late)
   if (await holdNamespace(db, token.namespaceId)) {
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
@@ -76,15 +81,10 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
     .executeTakeFirst()
 }
 
-/** A save of the refresh token that is to be replaced may be about to commit. */
-async function heirBeingSaved(
-  db: Db,
-  presented: Token,
-  { refreshDigest }: Columns,
-  keys: NamespaceKeys,
-): Promise<TokenRow | undefined> {
+/** A save of the refresh token that was presented may be about to commit. */
+async function heirBeingSaved(db: Db, presented: Token, keys: NamespaceKeys): Promise<TokenRow | undefined> {
   const { namespaceId, refreshToken } = presented
-  if (!refreshDigest || refreshToken === null) return undefined
+  if (refreshToken === null) return undefined
   const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
   await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
   return heirOf(db, presented, keys)
@@ -97,9 +97,7 @@ async function heirBeingSaved(
 async function keepSuccessor(
   db: Db,
   row: TokenRow,
-  claim: Claim,
-  { token, event }: Settlement,
-  keys: NamespaceKeys,
+  { claim, settlement: { token, event }, keys }: LateSettling,
   isPassedOn: boolean,
 ): Promise<TokenRow | null> {
   const heir = { ...token, id: row.id }
@@ -125,14 +123,10 @@ function isPassedOnTo({ leaseUntil, claimedAt }: TokenRow, claim: Claim): boolea
 }
 
 /** Is it another refresh token, for the one that was presented and that the row still has? */
-function isSuccessor(
-  row: TokenRow,
-  presented: Token,
-  { refreshDigest }: Columns,
-  keys: NamespaceKeys,
-): boolean {
-  if (!(refreshDigest instanceof Buffer) || presented.refreshToken === null) return false
-  const digest = keys.digest('refresh_token', presented.refreshToken)
+function isSuccessor(row: TokenRow, { claim, columns: { refreshDigest }, keys }: LateSettling): boolean {
+  const { refreshToken } = claim.token
+  if (!(refreshDigest instanceof Buffer) || refreshToken === null) return false
+  const digest = keys.digest('refresh_token', refreshToken)
   return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
 }
 
@@ -170,15 +164,39 @@ async function makeDue(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Cla
 /** Where no token has the refresh token that was presented, whoever saves it again need not wait; its successor is lost. */
 async function endSpent(
   db: Db,
-  { token, claimedAt }: Claim,
-  { token: { lostAt } }: Settlement,
-  { refreshDigest }: Columns,
-  keys: NamespaceKeys,
+  { claim: { token, claimedAt }, settlement, columns, keys }: LateSettling,
 ): Promise<void> {
   if (token.refreshToken === null) return
   const digest = keys.digest('refresh_token', token.refreshToken)
-  const isReplaced = refreshDigest instanceof Buffer
-  await endSpentLease(db, token, digest, { claimedAt, lostAt: isReplaced ? claimedAt : lostAt })
+  const isReplaced = columns.refreshDigest instanceof Buffer
+  await endSpentLease(db, token, digest, {
+    claimedAt,
+    lostAt: isReplaced ? claimedAt : settlement.token.lostAt,
+  })
+}
+
+/** A grant is dead whatever else was saved, but for another refresh token or client, or at another data centre. */
+async function isDeadFor(row: TokenRow, { claim, settlement, read }: LateSettling): Promise<boolean> {
+  if (settlement.token.status !== 'reauth_required') return false
+  const stored = await read(row)
+  const { token } = claim
+  if (stored.clientId !== token.clientId || stored.apiDomain !== token.apiDomain) return false
+  return isSame(stored.refreshToken, token.refreshToken) && isSame(stored.clientSecret, token.clientSecret)
+}
+
+const isSame = (one: Secret | null, other: Secret | null) =>
+  one === null ? other === null : one.equals(other)
+
+async function bury(
+  db: Db,
+  { id }: TokenRow,
+  { settlement: { token, event }, columns }: LateSettling,
+): Promise<TokenRow | null> {
+  const buried = updateOf(db, { ...token, id }, columns)
+    .set(UNLEASED)
+    .returningAll()
+  await recordEvents(db, token, [event])
+  return (await buried.executeTakeFirst()) ?? null
 }
 
 /** Whatever a peer made of the old refresh token in the meantime. */
@@ -192,8 +210,8 @@ const SOUND = {
 } as const
 
 /**
- * However void the failure is, that its answer was lost is true of the refresh token, which is the same, and so is that
- * the provider has asked for a wait.
+ * However void the failure is, that its answer was lost is true of the refresh token, which is the same: it is replayed
+ * while the provider's grace lasts. And so is that the provider has asked for a wait.
  */
 async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: Token): Promise<void> {
   const { lostAt, retryAt, refreshDueAt } = settled
@@ -204,7 +222,11 @@ async function endLease(db: Db, { namespaceId, id, fence }: TokenRow, settled: T
   await db
     .updateTable('tokens')
     .set(UNLEASED)
-    .set({ lostAt: sql`coalesce(${lostAt}::timestamptz, lost_at)` })
+    .set(
+      lostAt === null
+        ? {}
+        : { lostAt, refreshDueAt: sql`least(refresh_due_at, ${refreshDueAt}::timestamptz)` },
+    )
     .set(isWaitAskedFor(settled) ? backOff : {})
     .where('namespaceId', '=', namespaceId)
     .where('id', '=', id)

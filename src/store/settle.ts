@@ -51,6 +51,7 @@ async function settleAlone(
   keys: NamespaceKeys,
 ): Promise<Token | null> {
   const { token, event } = settlement
+  const read = async (row: TokenRow) => toToken(row, await keysFor(keyring, token.namespaceId, [row]))
   const succeeded = event.type === 'renewal.succeeded'
   const row = await db.transaction().execute(async (trx): Promise<TokenRow | null> => {
     let update = updateOf(trx, token, columns)
@@ -62,13 +63,13 @@ async function settleAlone(
     if (succeeded) update = update.set({ replacedAccess: RING })
     else update = update.where('version', '=', claim.token.version)
     const [updated] = await update.returningAll().execute()
-    if (updated === undefined) return settleLate(trx, claim, settlement, columns, keys)
+    if (updated === undefined) return settleLate(trx, { claim, settlement, columns, keys, read })
     await keepRotated(trx, token, columns)
     const paused = await settlePause(trx, token, settlement, keys)
     await recordEvents(trx, token, [event, ...paused])
     return updated
   })
-  return row && toToken(row, await keysFor(keyring, token.namespaceId, [row]))
+  return row && read(row)
 }
 
 async function settlePause(

@@ -39,8 +39,21 @@ export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, dige
     )
     update tokens set renewals = left_behind.renewals, lease_until = left_behind.lease_until,
       lease_owner = left_behind.lease_owner, claimed_at = left_behind.claimed_at, lost_at = left_behind.lost_at,
-      refresh_due_at = least(refresh_due_at, left_behind.lease_until)
+      refresh_due_at = least(refresh_due_at, left_behind.lease_until,
+        case when left_behind.lost_at is not null and status <> 'reauth_required' then now() end)
     from left_behind where tokens.namespace_id = ${namespaceId} and id = ${id}`.execute(db)
+}
+
+/** Of a renewal that is under way for a refresh token that no token has now. By the primary key. */
+export async function extendSpentLease(
+  db: Db,
+  { namespaceId }: TokenRef,
+  digest: Buffer,
+  { claimedAt, leaseSeconds, owner }: { claimedAt: Date; leaseSeconds: number; owner: string },
+): Promise<void> {
+  await sql`update spent_renewals set lease_until = now() + ${leaseSeconds} * interval '1 second'
+    where namespace_id = ${namespaceId} and digest = ${digest} and lease_until is not null
+      and lease_owner = ${owner} and date_trunc('milliseconds', claimed_at) = ${claimedAt}`.execute(db)
 }
 
 /** The end of a renewal whose refresh token no token has. By the primary key. */

@@ -4,7 +4,7 @@ import type { SchedulePolicy } from '../domain/life.ts'
 import type { Observer } from '../domain/observer.ts'
 import type { Provider, Providers, RefreshRequest } from '../domain/provider.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
-import { isDeathExplained, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
+import { isDeathExplained, isReplayInGrace, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
 import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
 import { slowRetrySeconds } from '../domain/retry.ts'
 import { Secret } from '../domain/secret.ts'
@@ -65,7 +65,7 @@ export async function renewToken(
   return left && { ...left, renewed: isNewer(left.token, claim.token) }
 }
 
-/** What the provider answers; nothing is sent on behalf of a client that is paused. */
+/** What the provider answers; nothing is sent on behalf of a client that is paused, but for what would be lost by then. */
 async function send(
   parts: RenewalParts,
   claim: Claim,
@@ -73,7 +73,7 @@ async function send(
   startedMs: number,
 ): Promise<RenewalOutcome> {
   const { pause, forced, claimedAt } = claim
-  if (pause !== null && pause.until > claimedAt && !forced) {
+  if (pause !== null && pause.until > claimedAt && !forced && !isReplayInGrace(claim, provider)) {
     const seconds = (pause.until.getTime() - claimedAt.getTime()) / 1000
     return { kind: 'paused', error: pause.reason, seconds }
   }

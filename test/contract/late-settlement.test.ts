@@ -113,6 +113,17 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     })
   })
 
+  test('the death of a grant is no matter of what else was saved meanwhile: it costs one request', async () => {
+    const { id } = await the.replica.save(GRANT)
+    const claim = await claimed(id)
+    await the.replica.save({ ...GRANT, scope: 'crm', accessToken: 'access-b', expiresInSeconds: 3600 })
+    const dead = await the.replica.settle(claim, { kind: 'dead', error: 'invalid_grant' })
+    expect(dead).toMatchObject({ id, status: 'reauth_required', leaseUntil: null, scope: 'crm' })
+    expect(await secretsOf(id)).toEqual(['access-b', 'refresh-1'])
+    expect((await the.storage.events(id)).at(-1)).toBe('renewal.failed')
+    expect(await the.replica.claim(id, true)).toBeNull()
+  })
+
   test('a failure that a save has made void still tells that its answer was lost', async () => {
     const { id } = await the.replica.save(GRANT)
     const claim = await claimed(id)
@@ -121,6 +132,7 @@ describe.each(STORAGES)('what is settled late in %s', (_name, open) => {
     expect(await the.replica.settle(claim, timedOut, ROTATING)).toBeNull()
     const left = await the.replica.read(id)
     expect(left).toMatchObject({ status: 'active', leaseUntil: null, lostAt: claim.claimedAt })
+    expect(left.refreshDueAt?.getTime()).toBeLessThan(claim.claimedAt.getTime() + 60_000)
     const refused = { kind: 'dead', error: 'invalid_grant' } as const
     const dead = await the.replica.settle(await claimed(id), refused, ROTATING)
     expect(dead?.lastError?.detail).toContain('was lost')

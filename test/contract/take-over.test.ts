@@ -39,6 +39,19 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       expect(claim).toMatchObject({ fence: 2, token: { lostAt: since } })
     })
 
+    test('is taken over though the back-off that it was forced through lasts on', async () => {
+      const { id } = await the.replica.save(EXPIRED)
+      const refused = await the.replica.claim(id)
+      if (refused === null) throw new Error('the token was not claimed')
+      await the.replica.settle(refused, { kind: 'misconfigured', error: 'invalid_scope' })
+      expect(await the.replica.claim(id)).toBeNull()
+      expect(await the.replica.claim(id, true)).not.toBeNull()
+      await the.storage.age(id, 26)
+      expect(await claimDue()).toEqual([id])
+      await the.storage.age(id, 26)
+      expect(await the.replica.claim(id)).not.toBeNull()
+    })
+
     test('keeps the moment of the first loss through take-over after take-over', async () => {
       const { id } = await the.replica.save(EXPIRED)
       await the.replica.claim(id)
@@ -68,7 +81,7 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       const claim = async () => the.replica.claim(id, true, GRACIOUS)
       const { id } = await the.replica.save(EXPIRED)
       await claim()
-      await the.storage.age(id, 26)
+      await the.storage.age(id, 24)
       const replay = await claim()
       if (replay === null) throw new Error('the token was not taken over')
       await the.replica.settle(replay, renewed('access-2', 'refresh-2'), GRACIOUS)

@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { isMassFailure } from '../../src/domain/client.ts'
 import type { Provider } from '../../src/domain/provider.ts'
 import type { RenewalOutcome } from '../../src/domain/renewal-outcome.ts'
-import { isDeathExplained, renewalTerms, sendWithinSeconds } from '../../src/domain/renewal.ts'
+import {
+  isDeathExplained,
+  isReplayInGrace,
+  renewalTerms,
+  sendWithinSeconds,
+} from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { inSeconds, NOON } from '../support/domain.ts'
 import { ACME, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
@@ -81,6 +86,20 @@ describe('an outcome that was lost', () => {
     expect(isDeathExplained(claim, provider)).toBe(isExplained)
   })
 
+  test.each([
+    ['within the grace', GRACIOUS, 29, null, true],
+    ['after it', GRACIOUS, 30, null, false],
+    ['of a provider that grants none', STRICT, 1, null, false],
+    ['of a provider that does not rotate', { ...ACME, reuseGraceSeconds: 30 }, 1, null, false],
+    ['of a refresh token that has been replaced since', GRACIOUS, 10, inSeconds(-5), false],
+  ] as const)(
+    'is replayed though the client is paused, or is not: %s',
+    (_when, provider, ago, refreshedAt, is) => {
+      expect(isReplayInGrace(claimOf({ lostAt: inSeconds(-ago), refreshedAt }), provider)).toBe(is)
+      expect(isReplayInGrace(claimOf({ lostAt: null }), provider)).toBe(false)
+    },
+  )
+
   test('is forgotten with the next success, and stays known through other failures', () => {
     const claim = claimOf({ lostAt: inSeconds(-100) })
     expect(settle(RENEWED, { claim, provider: STRICT }).token.lostAt).toBeNull()
@@ -98,6 +117,8 @@ describe('an outcome that was lost', () => {
     const usual = secondsAfter(settle(RENEWED).token.refreshDueAt)
     for (const { lostAt, refreshDueAt } of [
       replayed(inSeconds(-15)),
+      // It has arrived by now, or never will.
+      replayed(inSeconds(-95), { ...GRACIOUS, reuseGraceSeconds: 86_400 }),
       replayed(inSeconds(-1), STRICT),
       replayed(inSeconds(-1), { ...GRACIOUS, rotates: 'never' }),
       replayed(inSeconds(-1), GRACIOUS, null),

@@ -32,6 +32,16 @@ const healthy: TokenWords = {
 }
 const ann = { userName: 'ann', clientId: 'app' }
 
+test('what was lost is replayed when it was to be, whatever access token is saved', () => {
+  const lost = { ...healthy, lostAt: inSeconds(-3), refreshDueAt: inSeconds(1) }
+  const save = { ...ann, refreshToken: 'r', accessToken: 'other', expiresInSeconds: 3600 }
+  expect(saveUpon(save, lost).token).toMatchObject({ lostAt: lost.lostAt, refreshDueAt: lost.refreshDueAt })
+  const orphan: TokenWords = { ...lost, userName: null, scope: null }
+  const user: TokenWords = { id: 'b', ...ann, refreshDueAt: inSeconds(900) }
+  const absorbing = saveUpon({ ...ann, refreshToken: 'r' }, orphan, user).token
+  expect(absorbing).toMatchObject({ id: 'b', lostAt: lost.lostAt, refreshDueAt: lost.refreshDueAt })
+})
+
 describe('the fields of a save', () => {
   test('overwrite where present and stay where absent', () => {
     const { token } = saveUpon({ ...ann, scope: 'less', redirectUrl: 'https://a.example' }, healthy)

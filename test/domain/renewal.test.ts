@@ -97,6 +97,18 @@ describe('a renewal that fails', () => {
     ],
     [{ kind: 'nonsense', error: 'not_json' }, 'provider_error', 'failing', 'not_json'],
     [{ kind: 'unavailable', error: 'http_500', sent: true }, 'provider_unavailable', 'failing', 'http_500'],
+    [
+      { kind: 'unavailable', error: 'address_not_allowed', sent: true },
+      'provider_unavailable',
+      'failing',
+      'private_network',
+    ],
+    [
+      { kind: 'unavailable', error: 'secret_unreadable', sent: true },
+      'provider_unavailable',
+      'failing',
+      'master key',
+    ],
   ]
 
   test.each(FAILURES)('says why and what to do: %o', (outcome, code, status, hint) => {
@@ -194,9 +206,15 @@ describe('a renewal that fails', () => {
     'is tried again every 15 to 30 minutes where somebody has to mend something: %s',
     (kind) => {
       expect(secondsAfter(settle({ kind, error: 'x' }, { chance: 0 }).token.refreshDueAt)).toBe(900)
-      expect(secondsAfter(settle({ kind, error: 'x' }, { chance: 0.999 }).token.retryAt)).toBeCloseTo(1799, 0)
+      const { refreshDueAt } = settle({ kind, error: 'x' }, { chance: 0.999 }).token
+      expect(secondsAfter(refreshDueAt)).toBeCloseTo(1799, 0)
     },
   )
+
+  test('of a client that is refused may be asked for as often as one looks whether it is still paused', () => {
+    const refused = { kind: 'client_refused', error: 'invalid_client' } as const
+    expect(secondsAfter(settle(refused, { chance: 0.5 }).token.retryAt)).toBe(30)
+  })
 
   test.each([
     ['with jitter', 1, 126],

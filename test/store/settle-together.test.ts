@@ -23,12 +23,12 @@ beforeAll(async () => {
 beforeEach(() => storage.clear())
 afterAll(() => storage.close())
 
-function saveOne(where: Replica, id: string) {
+function saveOne(where: Replica, id: string, grant = 'refresh') {
   const its = { userName: `user of ${id}`, clientId: 'client', clientSecret: 'secret' }
   return where.save({
     id,
     ...its,
-    refreshToken: `refresh-${id}`,
+    refreshToken: `${grant}-${id}`,
     accessToken: `access-${id}`,
     expiresInSeconds: 0,
   })
@@ -115,7 +115,7 @@ const FATES: ((where: TokenStorage, who: Replica, claim: Claim) => Promise<Refre
   },
   async (_where, who, claim) => {
     await who.store.delete(claim.token, DELETED, 'any')
-    await saveOne(who, claim.token.id)
+    await saveOne(who, claim.token.id, 'anew')
     await claimOne(who, claim.token.id)
     return renewed(`new-access-${claim.token.id}`)
   },

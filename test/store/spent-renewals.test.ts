@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Claim } from '../../src/domain/renewal.ts'
+import { ZOHO } from '../support/domain.ts'
 import type { Replica, PostgresStorage } from '../support/token-storage.ts'
 import { openStorage, renewed } from '../support/token-storage.ts'
 
@@ -9,6 +10,7 @@ const EXPIRED = {
   accessToken: 'access-1',
   expiresInSeconds: 0,
 }
+const ROTATING = { ...ZOHO, rotates: 'always' } as const
 const UNREACHABLE = { kind: 'unavailable', error: 'ECONNREFUSED', sent: false } as const
 const DELETED = { type: 'token.deleted', actor: 'test' } as const
 const NO_FILTER = { userName: null, clientId: null, provider: null, status: null, expiresBefore: null }
@@ -136,6 +138,24 @@ describe('a renewal that is under way while its token is deleted', () => {
     expect(await replica.claim(lost.id)).toMatchObject({ token: { lostAt: replaced.claimedAt } })
     const sound = await replica.save({ ...EXPIRED, refreshToken: 'refresh-b' })
     expect(await replica.claim(sound.id)).toMatchObject({ token: { lostAt: null } })
+  })
+
+  test('is extended by its owner while no token has the refresh token', async () => {
+    const claim = await claimed()
+    await remove(claim)
+    await storage.database.query('update spent_renewals set lease_until = now()')
+    await replica.store.extend(claim)
+    const { id } = await replica.save(EXPIRED)
+    expect(await isHeld(id)).toBe(true)
+  })
+
+  test('is replayed at once, where its answer was lost, though an access token that lives is saved', async () => {
+    const claim = await claimed()
+    await replica.settle(claim, { kind: 'unavailable', error: 'timeout', sent: true }, ROTATING)
+    await remove(claim)
+    const { id } = await replica.save({ ...EXPIRED, accessToken: 'access-b', expiresInSeconds: 3600 })
+    expect(await replica.read(id)).toMatchObject({ lostAt: claim.claimedAt })
+    expect((await replica.read(id)).refreshDueAt?.getTime()).toBeLessThan(claim.claimedAt.getTime() + 60_000)
   })
 
   test('is taken over when its owner has died', async () => {

@@ -19,7 +19,7 @@ export function claimDue(
   const isDue = ({ token }: Row) =>
     token.refreshDueAt !== null &&
     token.refreshDueAt <= now &&
-    (token.retryAt === null || token.retryAt <= now) &&
+    (!isBackingOff(token, now) || token.leaseUntil !== null) &&
     !busyKeys.has(keyOf(token))
   const found = terms.flatMap((term) =>
     byDueAt(
@@ -52,9 +52,11 @@ export function claimOne(
   if (token.version !== version || token.provider !== terms.provider) return null
   if (!isClaimable(row, terms, takeOver, now)) return null
   const mayForce = forced && token.lastError !== null && token.lastError.code !== 'provider_throttled'
-  if (token.retryAt !== null && token.retryAt > now && !mayForce) return null
+  if (isBackingOff(token, now) && token.leaseUntil === null && !mayForce) return null
   return take(memory, owner, row, terms, forced)
 }
+
+const isBackingOff = ({ retryAt }: Token, now: Date) => retryAt !== null && retryAt > now
 
 const byDueAt = <Item>(items: Item[], tokenOf: (item: Item) => Token) =>
   items.toSorted(

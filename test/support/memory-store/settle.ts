@@ -1,4 +1,5 @@
 import type { Claim, Settlement } from '../../../src/domain/renewal.ts'
+import type { Secret } from '../../../src/domain/secret.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
 import { isWaitAskedFor } from '../../../src/domain/freshness.ts'
@@ -91,13 +92,23 @@ function settleLate(memory: Memory, claim: Claim, settlement: Settlement) {
     record(memory, token, [event])
     return successor
   }
+  if (row !== null && (isOurs || isPassedOn) && isDeadFor(row.token, claim, token)) {
+    const dead = { ...written(memory, row, claim, settlement), leaseUntil: null }
+    put(memory, { ...row, token: dead, ...UNCLAIMED })
+    record(memory, token, [event])
+    return dead
+  }
   if (row !== null && (isOurs || isPassedOn)) {
-    const lostAt = token.lostAt ?? row.token.lostAt
+    const { lostAt } = token
+    const replay = lostAt !== null && {
+      lostAt,
+      refreshDueAt: earlier(row.token.refreshDueAt, token.refreshDueAt),
+    }
     const backOff = isWaitAskedFor(token) && {
       retryAt: later(row.token.retryAt, token.retryAt),
       refreshDueAt: later(row.token.refreshDueAt, token.refreshDueAt),
     }
-    put(memory, { ...row, token: { ...row.token, leaseUntil: null, lostAt, ...backOff }, ...UNCLAIMED })
+    put(memory, { ...row, token: { ...row.token, leaseUntil: null, ...replay, ...backOff }, ...UNCLAIMED })
   }
   if (row !== null && isOvertaken(row, claim, token) && wasTakenOver(memory, row, claim)) {
     const { lostAt } = row.token
@@ -112,6 +123,10 @@ function later(one: Date | null, other: Date | null): Date | null {
   return one === null || (other !== null && other > one) ? other : one
 }
 
+function earlier(one: Date | null, other: Date | null): Date | null {
+  return one === null || (other !== null && other < one) ? other : one
+}
+
 const UNCLAIMED = { owner: null, claimedAt: null }
 
 /** Has this row absorbed the claimed token, and its claim, of which nobody has taken over since? */
@@ -119,6 +134,16 @@ function isPassedOnTo({ token, claimedAt }: Row, claim: Claim): boolean {
   if (token.id === claim.token.id || token.leaseUntil === null) return false
   return claimedAt?.getTime() === claim.claimedAt.getTime()
 }
+
+/** A grant is dead whatever else was saved, but for another refresh token or client, or at another data centre. */
+function isDeadFor(stored: Token, { token }: Claim, settled: Token): boolean {
+  if (settled.status !== 'reauth_required') return false
+  if (stored.clientId !== token.clientId || stored.apiDomain !== token.apiDomain) return false
+  return isSame(stored.refreshToken, token.refreshToken) && isSame(stored.clientSecret, token.clientSecret)
+}
+
+const isSame = (one: Secret | null, other: Secret | null) =>
+  one === null ? other === null : one.equals(other)
 
 /** What the end of this claim was told as; null where it has none yet. */
 function endingOf({ events }: Memory, { token, fence, claimedAt }: Claim): string | null {
