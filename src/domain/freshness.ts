@@ -48,6 +48,8 @@ export function whyNotFresh(token: Token, provider: Provider | null, now: Date):
   if (token.lastError !== null) return renewalError(token, now)
   const slot = provider === null ? now : nextSlot(token.renewals, provider, now)
   if (slot > now) return throttled(now, slot)
+  // What the provider has asked for of the same refresh token while another token had it.
+  if (token.retryAt !== null && token.retryAt > now) return throttled(now, token.retryAt)
   return new VaultError('provider_unavailable', 'The provider has not answered in time. Try again.', {
     retryAfterSeconds: 1,
   })

@@ -28,6 +28,7 @@ interface SpentRenewalsTable {
   leaseOwner: string | null
   claimedAt: Date | null
   lostAt: Date | null
+  retryAt: Date | null
 }
 
 interface ClientsTable {

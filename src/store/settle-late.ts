@@ -169,9 +169,11 @@ async function endSpent(
   if (token.refreshToken === null) return
   const digest = keys.digest('refresh_token', token.refreshToken)
   const isReplaced = columns.refreshDigest instanceof Buffer
+  const { lostAt, retryAt } = settlement.token
   await endSpentLease(db, token, digest, {
     claimedAt,
-    lostAt: isReplaced ? claimedAt : settlement.token.lostAt,
+    lostAt: isReplaced ? claimedAt : lostAt,
+    retryAt: isWaitAskedFor(settlement.token) ? retryAt : null,
   })
 }
 

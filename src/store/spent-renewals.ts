@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { CALLER_RETRY_SECONDS } from '../domain/retry.ts'
 import type { TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 
@@ -6,14 +7,22 @@ import type { Db } from './database.ts'
 const KEPT_FOR = sql`interval '1 day'`
 const SWEPT_AT_ONCE = 100
 
+const LEFT = ['renewals', 'lease_until', 'lease_owner', 'claimed_at', 'lost_at', 'retry_at']
+/** As `isWaitAskedFor` in domain/freshness.ts: what the vault waits for by itself is of no use to whoever comes later. */
+const ASKED_UNTIL = `case when error_code = 'provider_throttled'
+  or (error_code = 'provider_unavailable' and retry_at - error_at > interval '${CALLER_RETRY_SECONDS} seconds')
+  then retry_at end`
+
 /** From `losing`, rows of tokens that are about to lose their refresh token. */
-export const keepSpent = (losing: string) => sql`
-  insert into spent_renewals (namespace_id, digest, renewals, lease_until, lease_owner, claimed_at, lost_at)
-    select namespace_id, refresh_digest, renewals, lease_until, lease_owner, claimed_at, lost_at
-    from ${sql.table(losing)} as losing
-    where refresh_digest is not null and (renewals <> '{}' or lease_until is not null or lost_at is not null)
-    on conflict (namespace_id, digest) do update set renewals = excluded.renewals, lease_until = excluded.lease_until,
-      lease_owner = excluded.lease_owner, claimed_at = excluded.claimed_at, lost_at = excluded.lost_at, left_at = now()`
+export const keepSpent = (losing: string) =>
+  sql.raw(`
+  insert into spent_renewals (namespace_id, digest, ${LEFT.join(', ')})
+    select namespace_id, refresh_digest, renewals, lease_until, lease_owner, claimed_at, lost_at, asked_until
+    from ${losing} cross join lateral (select ${ASKED_UNTIL} as asked_until) as asked
+    where refresh_digest is not null
+      and (renewals <> '{}' or coalesce(lease_until, lost_at, asked_until) is not null)
+    on conflict (namespace_id, digest) do update set left_at = now(),
+      ${LEFT.map((column) => `${column} = excluded.${column}`).join(', ')}`)
 
 /** Keeps what is known of the renewals of the refresh token that this token is about to lose. By the primary key. */
 export async function leaveRenewals(db: Db, { namespaceId, id }: TokenRef): Promise<void> {
@@ -39,6 +48,7 @@ export async function takeUpRenewals(db: Db, { namespaceId, id }: TokenRef, dige
     )
     update tokens set renewals = left_behind.renewals, lease_until = left_behind.lease_until,
       lease_owner = left_behind.lease_owner, claimed_at = left_behind.claimed_at, lost_at = left_behind.lost_at,
+      retry_at = greatest(tokens.retry_at, left_behind.retry_at),
       refresh_due_at = least(refresh_due_at, left_behind.lease_until,
         case when left_behind.lost_at is not null and status <> 'reauth_required' then now() end)
     from left_behind where tokens.namespace_id = ${namespaceId} and id = ${id}`.execute(db)
@@ -61,11 +71,10 @@ export async function endSpentLease(
   db: Db,
   { namespaceId }: TokenRef,
   digest: Buffer,
-  { claimedAt, lostAt }: { claimedAt: Date; lostAt: Date | null },
+  { claimedAt, lostAt, retryAt }: { claimedAt: Date; lostAt: Date | null; retryAt: Date | null },
 ): Promise<void> {
-  await sql`update spent_renewals
-    set lease_until = null, lease_owner = null, claimed_at = null, lost_at = coalesce(${lostAt}::timestamptz, lost_at)
-    where namespace_id = ${namespaceId} and digest = ${digest} and date_trunc('milliseconds', claimed_at) = ${claimedAt}`.execute(
-    db,
-  )
+  await sql`update spent_renewals set lease_until = null, lease_owner = null, claimed_at = null,
+      lost_at = coalesce(${lostAt}::timestamptz, lost_at), retry_at = greatest(retry_at, ${retryAt}::timestamptz)
+    where namespace_id = ${namespaceId} and digest = ${digest}
+      and date_trunc('milliseconds', claimed_at) = ${claimedAt}`.execute(db)
 }

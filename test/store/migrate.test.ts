@@ -34,7 +34,8 @@ describe('a migration whose lock somebody holds', () => {
     holder = new pg.Client({ connectionString: database.url, application_name: 'pg_dump' })
     await holder.connect()
     await database.query(`delete from kysely_migration where name > '0009'; alter table spent_renewals
-      drop column lease_until, drop column lease_owner, drop column claimed_at, drop column lost_at`)
+      drop column lease_until, drop column lease_owner, drop column claimed_at, drop column lost_at,
+      drop column retry_at`)
     await holder.query('begin; lock table spent_renewals in share update exclusive mode')
   })
   afterEach(async () => {

@@ -168,6 +168,26 @@ describe('a renewal that is under way while its token is deleted', () => {
   })
 })
 
+test.each([
+  ['before', true],
+  ['while it is renewed', false],
+])(
+  'how long a provider asks to be left alone counts on where the token is deleted %s',
+  async (_when, before) => {
+    const { id } = await replica.save(EXPIRED)
+    const claim = await replica.claim(id)
+    if (claim === null) throw new Error('the token was not claimed')
+    const settle = () => replica.settle(claim, { kind: 'throttled', error: 'x', retryAfterSeconds: 300 })
+    if (before) await settle()
+    await replica.store.delete(claim.token, DELETED, 'any')
+    if (!before) await settle()
+    const again = await replica.save(EXPIRED)
+    expect(await replica.claim(again.id, true)).toBeNull()
+    await storage.age(again.id, 301)
+    expect(await replica.claim(again.id)).not.toBeNull()
+  },
+)
+
 test('a token that was never renewed leaves nothing behind', async () => {
   const { id } = await replica.save(EXPIRED)
   await replica.store.delete({ namespaceId: storage.namespaceId, id }, DELETED, 'any')
