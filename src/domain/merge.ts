@@ -55,7 +55,7 @@ export function emptyToken(namespaceId: string, id: string, provider: string, no
 
 /** The token that a save makes where none matches. */
 export function mergeNew(save: SaveRequest, empty: Token, context: MergeContext): Token {
-  const token = { ...empty, ...present(save), ...accessOf(save, empty, context) }
+  const token = { ...empty, ...present(save, empty), ...accessOf(save, empty, context) }
   return { ...token, refreshDueAt: refreshDueAt(token, context.provider, context.now, context.policy) }
 }
 
@@ -75,7 +75,7 @@ export function mergeSave(save: SaveRequest, match: Match, context: MergeContext
   }
   const merged = {
     ...base,
-    ...present(fresh),
+    ...present(fresh, base),
     ...accessOf(fresh, base, context),
     userName: stored.userName ?? save.userName,
   }
@@ -111,11 +111,11 @@ function expiryOf(save: SaveRequest, now: Date): Date | null {
   return save.expiresAt
 }
 
-/** The fields that a save brings, but for the access token and its expiry, which are one unit. */
-function present(save: SaveRequest): Partial<TokenFields> {
+/** What a save brings that is not there yet, but for the access token and its expiry, which are one unit. */
+function present(save: SaveRequest, stored: Token): Partial<TokenFields> {
   const given = MERGED_FIELDS.filter(
     (field) => field !== 'accessToken' && field !== 'expiresAt' && save[field] !== null,
-  )
+  ).filter((field) => !sameValue(save[field], stored[field]))
   return Object.fromEntries(given.map((field) => [field, save[field]]))
 }
 

@@ -188,6 +188,16 @@ test.each([
   },
 )
 
+test('a save that repeats the refresh token does not seal it anew', async () => {
+  const sealed = () => storage.database.query('select refresh_token, client_secret from tokens')
+  const words = { ...EXPIRED, clientSecret: 'secret' }
+  const { id } = await replica.save(words)
+  const before = await sealed()
+  await replica.save({ ...words, scope: 'crm', accessToken: 'access-2', expiresInSeconds: 3600 })
+  expect(await replica.read(id)).toMatchObject({ scope: 'crm', version: 2 })
+  expect(await sealed()).toEqual(before)
+})
+
 test('a token that was never renewed leaves nothing behind', async () => {
   const { id } = await replica.save(EXPIRED)
   await replica.store.delete({ namespaceId: storage.namespaceId, id }, DELETED, 'any')
