@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifyReply, FastifySchema } from 'fastify'
 import { PROBLEM_TYPE, Problem } from '../contract/problem.ts'
 import type { Scope } from '../domain/caller.ts'
+import { sendWholeFiles } from './plugins/page-files.ts'
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -42,6 +43,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
   })
   app.addHook('onRoute', (route) => {
     if (route.url === '/docs/json') route.handler = (_request, reply) => sendDocument(reply)
+    if (route.url === '/docs/static/*') route.onRequest = sendWholeFiles
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',

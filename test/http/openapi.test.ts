@@ -1,10 +1,11 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createTestApp } from '../support/app.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'
 import type { Operation } from '../support/openapi-requests.ts'
+import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 import { startVault } from '../support/vault.ts'
 
 let database: TestDatabase
@@ -69,4 +70,32 @@ test('the page to read and try the API brings everything that it needs', async (
   const policy = page.headers.get('content-security-policy')
   expect(policy).toContain("default-src 'self'; ")
   expect(policy).not.toContain('upgrade-insecure-requests')
+})
+
+describe('a file of that page', () => {
+  test.each([
+    '/docs/static/',
+    '/docs/static/./',
+    '/docs/static/../index.css',
+    '/docs/static/%2e%2e/%2e%2e/package.json',
+    '/docs/static/..%5c..%5cx',
+    '/docs/static/a%00b',
+    '/docs/static/index.css/',
+    '/docs/static/nothing.css',
+    `/docs/static/${'a'.repeat(5000)}`,
+  ])('that there is not is not found: %s', async (path) => {
+    const answer = parseRaw(await sendRaw(vault.url, rawRequest([`GET ${path} HTTP/1.1`])))
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } })
+    expect(vault.log()).not.toContain('request failed')
+  })
+
+  test.each([
+    'If-Match: "x"',
+    'If-Unmodified-Since: Mon, 01 Jan 1990 00:00:00 GMT',
+    'Range: bytes=99999999-',
+  ])('is sent whole, whatever it is asked for on condition of: %s', async (header) => {
+    const request = rawRequest(['GET /docs/static/index.css HTTP/1.1', header])
+    expect(parseRaw(await sendRaw(vault.url, request)).status).toBe(200)
+    expect(vault.log()).not.toContain('request failed')
+  })
 })
