@@ -19,6 +19,10 @@ interface MoreOptions {
 
 const REQUEST_TIMEOUT_MS = 30_000
 const SERVER = {
+  // Node's own for the headers is longer, and would hold for all of the request.
+  headersTimeout: REQUEST_TIMEOUT_MS,
+  // Node's own would let a late request wait for as long again.
+  connectionsCheckingInterval: 2_000,
   // A request without a body needs no stream: most have none, and it would cost a tenth of the answer.
   optimizeEmptyRequests: true,
   // Node would refuse it in a bare answer; ours is a problem document.

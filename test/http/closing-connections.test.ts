@@ -5,7 +5,9 @@ import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { createMetricsApp } from '../../src/http/metrics-app.ts'
+import { certified } from '../providers/self-signed.ts'
 import { createTestApp } from '../support/app.ts'
+import { parseRaw, sendRaw } from '../support/raw-http.ts'
 
 /** Far less than a stop waits for requests under way. */
 const NO_WAIT_MS = 10_000
@@ -85,4 +87,40 @@ test(
     await app.close()
   },
   NO_WAIT_MS,
+)
+
+test('a request may take no longer for its headers than for all of it, with TLS as without', async () => {
+  for (const tls of [null, { ...certified({ name: 'vault' }), clientCa: null }]) {
+    const app = await createTestApp({}, { tls })
+    expect([app.server.requestTimeout, app.server.headersTimeout]).toEqual([30_000, 30_000])
+    await app.close()
+  }
+})
+
+/** Less than Node's own pause between two looks at what is late. */
+const SOON_MS = 20_000
+const BODY_TO_COME = [
+  'POST /v1/tokens HTTP/1.1',
+  'Host: vault',
+  'Authorization: Bearer tokens:write',
+  'Content-Type: application/json',
+  'Content-Length: 20',
+  '',
+  '',
+].join('\r\n')
+
+test.each([
+  ['head', GET.slice(0, 40)],
+  ['body', BODY_TO_COME],
+])(
+  'a request whose %s does not come in its time is answered soon after',
+  async (_what, sent) => {
+    const app = await createTestApp({})
+    const port = await portOf(app)
+    Object.assign(app.server, { requestTimeout: 1, headersTimeout: 1 })
+    const answer = await sendRaw(`http://127.0.0.1:${port}`, sent)
+    expect(parseRaw(answer)).toMatchObject({ status: 408, body: { code: 'invalid_request' } })
+    await app.close()
+  },
+  SOON_MS,
 )
