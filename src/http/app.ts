@@ -15,9 +15,9 @@ import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
-import { refuseOtherMethods } from './plugins/other-methods.ts'
 import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
 import { createTeller, tellAnswers, unrouted } from './plugins/tell-answers.ts'
+import { refuseUnrouted } from './plugins/unrouted.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -70,7 +70,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   tellAnswers(app, tell)
   parseJsonOnly(app)
   refuseMalformedQuery(app)
-  refuseOtherMethods(app)
+  refuseUnrouted(app)
   refuseUnwantedBodies(app)
   authenticateCallers(app, options.authenticator, createFailureDelay(options.clock))
   auditAnswers(app, { ...options, trail: options.audit })

@@ -157,3 +157,25 @@ test.each([
     }
   },
 )
+
+describe('a path that is no route', () => {
+  test.each([
+    ['no JSON', '{{{', {}],
+    ['a field twice', '{"id":"a","id":"b"}', {}],
+    ['more than 64 KiB', ' '.repeat(70_000), {}],
+    ['a compressed body', 'x', { 'content-encoding': 'gzip' }],
+    ['another type', 'x', { 'content-type': 'text/plain' }],
+  ])('is not found before its body is read: %s', async (_what, sent, headers) => {
+    for (const path of ['/v1/nope', '/nope']) {
+      const more = { authorization: '', ...headers }
+      const { status, body } = await vault.call('POST', path, sent, more)
+      expect([status, body.code]).toEqual([404, 'not_found'])
+    }
+  })
+
+  test('is not found where its body never comes', async () => {
+    const request = ['POST /v1/nope HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 20']
+    const answer = parseRaw(await sendRaw(vault.url, rawRequest(request), true))
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } })
+  })
+})

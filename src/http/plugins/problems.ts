@@ -19,14 +19,16 @@ export function answerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError | VaultError, request, reply) =>
     reply.send(describeError(request, reply, error)),
   )
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.', noRoute),
-  )
+  app.setNotFoundHandler(sendNoRoute)
   // The router takes the nothing behind a last slash for an id.
   app.addHook('onRequest', ({ params }, reply, done) => {
     if ((params as { id?: string }).id === '') reply.callNotFound()
     else done()
   })
+}
+
+export function sendNoRoute(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(request, reply, 'not_found', 'There is no such route: see /docs.', noRoute)
 }
 
 export function sendProblem(

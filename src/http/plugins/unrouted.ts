@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { ROUTE_SCOPES } from '../scopes.ts'
-import { sendProblem } from './problems.ts'
+import { sendNoRoute, sendProblem } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,16 +15,20 @@ const ROUTES = Object.keys(ROUTE_SCOPES).map((route) => {
 })
 
 /**
- * A known path answers a method that it does not have with 405, and says which it has: before a body is read, which
- * could be of any kind.
+ * What no route takes is refused before a body is read, which could be of any kind. A known path answers a method that
+ * it does not have with 405, and says which it has.
  */
-export function refuseOtherMethods(app: FastifyInstance): void {
+export function refuseUnrouted(app: FastifyInstance): void {
   app.decorateRequest('refusedAt', null)
   app.addHook('onRequest', (request, reply, done) => {
-    const routes = request.is404 ? routesAt(request.url) : []
+    if (!request.is404) {
+      done()
+      return
+    }
+    const routes = routesAt(request.url)
     const allowed = routes.flatMap(({ methods }) => methods)
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      done()
+      sendNoRoute(request, reply)
       return
     }
     request.refusedAt = routes[0]?.url ?? null
