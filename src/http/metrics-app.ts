@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createServer } from './create-server.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
+import { refuseUnrouted } from './plugins/unrouted.ts'
 import type { MetricsText } from './routes/metrics.ts'
 import { metricsRoute } from './routes/metrics.ts'
 
@@ -11,6 +12,7 @@ export async function createMetricsApp(
 ): Promise<FastifyInstance> {
   const app = await createServer(logger)
   closeConnections(app)
+  refuseUnrouted(app)
   await app.register(metricsRoute, { metrics })
   return app
 }

@@ -72,6 +72,17 @@ test('the page to read and try the API brings everything that it needs', async (
   expect(policy).not.toContain('upgrade-insecure-requests')
 })
 
+test.each(['/docs', '/docs/', '/docs/json', '/docs/static/index.css'])(
+  'another method at %s is told those that there are',
+  async (path) => {
+    for (const method of ['POST', 'OPTIONS', 'DELETE']) {
+      const { status, headers, body } = await vault.call(method, path)
+      expect([method, status, body.code]).toEqual([method, 405, 'method_not_allowed'])
+      expect(headers.get('allow')?.split(', ').toSorted()).toEqual(['GET', 'HEAD'])
+    }
+  },
+)
+
 describe('a file of that page', () => {
   test.each([
     '/docs/static/',
