@@ -15,6 +15,7 @@ import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
+import { refuseUnusedIfMatch } from './plugins/odd-headers.ts'
 import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
 import { createTeller, tellAnswers, unrouted } from './plugins/tell-answers.ts'
 import { refuseUnrouted } from './plugins/unrouted.ts'
@@ -76,6 +77,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   auditAnswers(app, { ...options, trail: options.audit })
   await limitRequests(app, options.rateLimit, options.clock)
   guardRoutes(app)
+  refuseUnusedIfMatch(app)
   const sendDocument = await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(grantRoutes, { prefix: '/v1', vault: options.vault })

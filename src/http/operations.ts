@@ -88,8 +88,9 @@ export const refreshToken = {
   operationId: 'refreshToken',
   summary: 'Renew the access token now',
   params: IdParameter,
+  headers: IfMatch,
   response: { 200: Token },
-  problems: [400, ...FRESH],
+  problems: [400, 412, ...FRESH],
 }
 
 export const exchangeCode = {

@@ -4,6 +4,7 @@ import { findCriteria } from '../domain/criterion.ts'
 import { notFound } from '../domain/errors.ts'
 import type { ExchangeOrder } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
+import { checkVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { ambiguousMatch } from '../domain/save.ts'
@@ -29,7 +30,7 @@ export interface Vault {
   /** Resolves with how many there were. */
   deleteMany(caller: Caller, filter: TokenFilter): Promise<number>
   /** Renews now, and reports what came of it. */
-  refresh(caller: Caller, id: string): Promise<Reading>
+  refresh(caller: Caller, id: string, ifVersion: IfVersion): Promise<Reading>
   /** Trades an authorization code and saves the result; `created` is false where it was traded before. */
   exchange(caller: Caller, order: ExchangeOrder): Promise<Reading & { created: boolean }>
   /** Revokes it at the provider, then deletes it. */
@@ -77,7 +78,11 @@ export function createVault(parts: VaultParts): Vault {
     },
     deleteMany: ({ namespaceId, keyId }, filter) =>
       store.deleteMany(namespaceId, filter, { type: 'token.deleted', actor: keyId }),
-    refresh: async (caller, id) => refreshToken(parts, await readToken(store, caller, id)),
+    async refresh(caller, id, ifVersion) {
+      const reading = await readToken(store, caller, id)
+      checkVersion(reading.token.version, ifVersion)
+      return refreshToken(parts, reading)
+    },
     exchange: (caller, order) => parts.exchanges.exchange(caller, order),
     revoke: (caller, id, ifVersion) => revokeToken(parts, caller, id, ifVersion),
     isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,

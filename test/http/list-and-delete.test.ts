@@ -201,6 +201,22 @@ describe('deleting', () => {
     expect(done.status).toBe(204)
   })
 
+  test('many tokens takes no If-Match, and neither does any other change that depends on no version', async () => {
+    await saveThree()
+    const key = { name: 'n', scopes: ['admin'] }
+    for (const [method, path, body] of [
+      ['DELETE', '/v1/tokens?all=true', undefined],
+      ['POST', '/v1/tokens/exchange', { client_id: 'app', grant_token: 'g' }],
+      ['POST', '/v1/keys', key],
+      ['DELETE', '/v1/keys/x', undefined],
+    ] as const) {
+      const refused = await vault.call(method, path, body, { 'if-match': '*' })
+      expect([refused.status, refused.body.code]).toEqual([400, 'invalid_request'])
+      expect(refused.body.errors).toEqual([{ pointer: '/if-match', detail: 'is not wanted here (header)' }])
+    }
+    expect((await list()).tokens).toHaveLength(3)
+  })
+
   test('a token leaves nothing to find it by', async () => {
     await vault.save({ id: 'a', refresh_token: 'r1' })
     await vault.save({ id: 'a', refresh_token: 'r2' })

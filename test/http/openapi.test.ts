@@ -60,7 +60,7 @@ test('each cursor and each If-Match that the document allows is taken', async ()
         }
         asked.add(`${method} ${path} ${name}`)
       }
-  expect(asked.size).toBe(6)
+  expect(asked.size).toBe(7)
 })
 
 test('the page to read and try the API brings everything that it needs', async () => {

@@ -131,7 +131,7 @@ class Simulation {
         this.#ask(process, vault.get(CALLER, id, act.minTtlSeconds))
         break
       case 'refresh':
-        this.#ask(process, vault.refresh(CALLER, id))
+        this.#ask(process, vault.refresh(CALLER, id, 'any'))
         break
       case 'sign in again':
         this.#ask(process, this.#signIn(vault, id))

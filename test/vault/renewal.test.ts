@@ -115,6 +115,18 @@ describe('a renewal', () => {
     expect([status, body.access_token === access_token]).toEqual([200, false])
   })
 
+  test('that is forced happens only to the version that If-Match names, and sends nothing otherwise', async () => {
+    const { id } = await world.save(3600)
+    const refresh = (tag: string) =>
+      world.vault.call('POST', `/v1/tokens/${id}/refresh`, undefined, { 'if-match': tag })
+    expect(await refresh('"2"')).toMatchObject({ status: 412, body: { code: 'version_mismatch' } })
+    expect((await refresh('2')).body.errors?.[0]?.pointer).toBe('/if-match')
+    expect(world.requests).toBe(0)
+    expect(await refresh('"1"')).toMatchObject({ status: 200, body: { version: 2 } })
+    expect((await refresh('"1"')).status).toBe(412)
+    expect(world.requests).toBe(1)
+  })
+
   test('that is forced sooner than the interval gets the current token', async () => {
     const { id } = await world.save(0)
     const [first, second] = [await world.refresh(id), await world.refresh(id)]

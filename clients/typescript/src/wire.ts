@@ -2238,7 +2238,10 @@ export interface operations {
     refreshToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag last seen, in its quotes; `*` for any. */
+                "if-match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -2425,6 +2428,34 @@ export interface operations {
             };
             /** @description Problem */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,6 +12,19 @@ export function refuseOddHeaders(app: FastifyInstance): void {
   })
 }
 
+/** A change that depends on no version would be made all the same. */
+export function refuseUnusedIfMatch(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ headers, routeOptions: { config, schema } }, _reply, done) => {
+    const isUnused = config.action != null && schema?.headers === undefined
+    const isSent = headers['if-match'] !== undefined
+    done(isUnused && isSent ? unusedIfMatch() : undefined)
+  })
+}
+
+function unusedIfMatch(): VaultError {
+  return refusal('This request depends on no version.', 'if-match', 'is not wanted here')
+}
+
 function faultOf({ rawHeaders, headers, httpVersion }: IncomingMessage): VaultError | null {
   const repeated = SINGLE.find((name) => timesOf(name, rawHeaders) > 1)
   if (repeated !== undefined)

@@ -10,7 +10,8 @@ export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
   const { disclose } = createTokenAnswers(vault)
 
   app.post('/tokens/:id/refresh', { schema: operations.refreshToken }, async (request, reply) => {
-    const reading = await vault.refresh(callerOf(request), request.params.id)
+    const ifVersion = toIfVersion(request.headers['if-match'])
+    const reading = await vault.refresh(callerOf(request), request.params.id, ifVersion)
     reply.header('etag', etagOf(reading))
     return disclose(request, reading)
   })
