@@ -18,7 +18,7 @@ import {
 
 // The `problems` of an operation are those it can be answered with beside those of every route.
 
-/** What a body can be answered with. */
+/** What a body can be answered with, also where none is wanted. */
 const BODY = [400, 413, 415]
 /** What a wish for a fresh access token can be answered with. */
 const FRESH = [404, 409, 502]
@@ -62,7 +62,7 @@ export const deleteToken = {
   params: IdParameter,
   headers: IfMatch,
   response: { 204: Type.Null({ description: 'Deleted' }) },
-  problems: [400, 404, 412],
+  problems: [...BODY, 404, 412],
 }
 
 export const listTokens = {
@@ -80,7 +80,7 @@ export const deleteTokens = {
   summary: 'Delete all tokens that a filter passes, or none',
   querystring: DeleteQuery,
   response: { 200: Deleted },
-  problems: [400],
+  problems: BODY,
 }
 
 export const refreshToken = {
@@ -90,7 +90,7 @@ export const refreshToken = {
   params: IdParameter,
   headers: IfMatch,
   response: { 200: Token },
-  problems: [400, 412, ...FRESH],
+  problems: [...BODY, 412, ...FRESH],
 }
 
 export const exchangeCode = {
@@ -109,7 +109,7 @@ export const revokeToken = {
   params: IdParameter,
   headers: IfMatch,
   response: { 204: Type.Null({ description: 'Revoked and deleted' }) },
-  problems: [400, 404, 412, 502],
+  problems: [...BODY, 404, 412, 502],
 }
 
 export const getAccessToken = {
@@ -177,10 +177,10 @@ export const revokeKey = {
   summary: 'Revoke an API key, on every replica within 5 seconds',
   params: IdParameter,
   response: { 204: Type.Null({ description: 'Revoked' }) },
-  problems: [400, 404],
+  problems: [...BODY, 404],
 }
 
-const service = { tags: ['service'] }
+const service = { tags: ['service'], problems: [400] }
 const Healthy = Type.Object({ status: Type.Literal('ok') })
 
 export const healthz = {
@@ -195,7 +195,7 @@ export const readyz = {
   operationId: 'readyz',
   summary: 'It can serve',
   response: { 200: Healthy },
-  problems: [503],
+  problems: [400, 503],
 }
 
 export const openapi = {

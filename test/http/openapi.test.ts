@@ -110,3 +110,27 @@ describe('a file of that page', () => {
     expect(vault.log()).not.toContain('request failed')
   })
 })
+
+/** What every operation can be sent, and is refused for. */
+const REFUSED: [what: string, headers: Record<string, string>, body: string][] = [
+  ['text', { 'content-type': 'text/plain' }, 'hello'],
+  ['more than 64 KiB', { 'content-type': 'application/json' }, ' '.repeat(70_000)],
+  ['a field', { 'content-type': 'application/json' }, '{"surprise":1}'],
+  ['an expectation that nobody can meet', { expect: 'x' }, ''],
+]
+
+test.each(REFUSED)('the document has each answer to %s', async (_what, headers, sent) => {
+  const { body } = await vault.call('GET', '/openapi.json')
+  const { paths } = body as unknown as { paths: Record<string, Record<string, Operation>> }
+  const lines = Object.entries({ authorization: `Bearer ${vault.key}`, ...headers }).map((pair) =>
+    pair.join(': '),
+  )
+  for (const [path, methods] of Object.entries(paths))
+    for (const [method, { responses }] of Object.entries(methods)) {
+      const start = `${method.toUpperCase()} ${path.replace('{id}', 'nobody')} HTTP/1.1`
+      const request = rawRequest([start, ...lines, `Content-Length: ${sent.length}`], sent)
+      const { status } = parseRaw(await sendRaw(vault.url, request))
+      expect([start, Object.keys(responses)]).toEqual([start, expect.arrayContaining([String(status)])])
+      expect([start, status]).toEqual([start, expect.toSatisfy((given: number) => given >= 400)])
+    }
+})

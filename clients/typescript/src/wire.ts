@@ -1203,6 +1203,62 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2150,6 +2206,62 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2456,6 +2568,62 @@ export interface operations {
             };
             /** @description Problem */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3201,6 +3369,62 @@ export interface operations {
             };
             /** @description Problem */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5073,6 +5297,62 @@ export interface operations {
                 };
             };
             /** @description Problem */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
+            /** @description Problem */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5179,6 +5459,34 @@ export interface operations {
                     };
                 };
             };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
         };
     };
     readyz: {
@@ -5199,6 +5507,34 @@ export interface operations {
                     "application/json": {
                         /** @enum {string} */
                         status: "ok";
+                    };
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
                     };
                 };
             };
@@ -5252,6 +5588,34 @@ export interface operations {
                     };
                 };
             };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
+                };
+            };
         };
     };
     metrics: {
@@ -5270,6 +5634,34 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        type: string;
+                        title: string;
+                        status: number;
+                        detail: string;
+                        /** @description The one to branch on. */
+                        code: string;
+                        /** @description Finds the request in the log. */
+                        request_id: string;
+                        /** @description Where the request is wrong. With `not_found`: the path is no route of the vault. */
+                        errors?: {
+                            /** @description RFC 6901 */
+                            pointer: string;
+                            detail: string;
+                        }[];
+                        /** @description Ids of the tokens that match. */
+                        matches?: string[];
+                        /** @description The token that owns the identity. */
+                        token_id?: string;
+                    };
                 };
             };
         };
