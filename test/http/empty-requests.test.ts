@@ -28,7 +28,9 @@ test.each([
 ])(
   '%s without a body is answered at once, also where it names the type of one',
   async (line, status, code) => {
-    for (const announced of [[], ['Content-Type: application/json']]) {
+    const types = ['application/json', 'application/x-www-form-urlencoded', 'text/plain']
+    const typed = types.map((type) => [`Content-Type: ${type}`])
+    for (const announced of [[], ...typed, ...typed.map((lines) => [...lines, 'Content-Length: 0'])]) {
       const answer = await sendRaw(url, rawRequest([`${line} HTTP/1.1`, KEY, ...announced]))
       expect(parseRaw(answer)).toMatchObject({ status, body: { code } })
     }

@@ -10,6 +10,10 @@ export function parseJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('ignore', 'ignore')
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   app.removeAllContentTypeParsers()
+  // Of a body that does not come the type is nobody's concern.
+  app.addContentTypeParser('*', ({ headers }, _payload, done) => {
+    done(isEmpty(headers) ? null : app.httpErrors.unsupportedMediaType(), undefined)
+  })
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     // Many clients name the type of a body that they do not send; a route that needs one misses it by itself.
     if (body.length === 0) {
@@ -32,6 +36,10 @@ export function parseJsonOnly(app: FastifyInstance): void {
       done(error ?? repetitionIn(text, parsed), parsed)
     })
   })
+}
+
+function isEmpty(headers: FastifyRequest['headers']): boolean {
+  return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
 }
 
 function isEncoded({ headers }: FastifyRequest): boolean {
