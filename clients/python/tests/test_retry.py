@@ -108,12 +108,20 @@ class TestRetries(unittest.TestCase):
         self.assertEqual((caught.exception.code, caught.exception.retry_after), ("provider_throttled", 600))
         self.assertEqual(len(self.vault.requests), 1)
 
+    def test_are_not_made_when_retry_after_has_more_digits_than_any_wait(self) -> None:
+        self.vault.next(problem(503, "provider_throttled", {"Retry-After": "9" * 5000}))
+        with self.assertRaises(TokenVaultError) as caught:
+            self.client.get("a")
+        self.assertEqual((caught.exception.code, len(self.vault.requests)), ("provider_throttled", 1))
+
     def test_read_a_retry_after_that_is_a_date_or_nonsense(self) -> None:
         for header, least, most in (
             ("Fri, 01 Jan 2100 00:00:00 GMT", 90, 10**10),
             ("soon", None, None),
             ("²", None, None),
-            ("9" * 5000, None, None),
+            ("9999999999", 10**8, 10**10),
+            ("9" * 5000, 10**8, 10**10),
+            ("0" * 5000 + "7", 6, 8),
         ):
             with self.subTest(header):
                 self.vault.next(problem(401, "unauthorized", {"Retry-After": header}))

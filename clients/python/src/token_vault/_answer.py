@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 #: The fields by which the vault's answers are told from another server's, with what each holds.
 TELLING = {"id": str, "access_token": str, "tokens": list, "deleted": int}
 
+#: More seconds than any caller waits.
+LONGEST_WAIT = 10**9
+#: As many as that has; Python makes no number of more than 4,300.
+MOST_DIGITS = 10
+
 
 class Asked(NamedTuple):
     """What was asked."""
@@ -99,8 +104,8 @@ def _seconds_of(retry_after: str | None) -> int | None:
     if retry_after is None:
         return None
     try:
-        if re.fullmatch("[0-9]{1,9}", retry_after):
-            return int(retry_after)
+        if re.fullmatch("[0-9]+", retry_after):
+            return min(LONGEST_WAIT, int(retry_after.lstrip("0")[:MOST_DIGITS] or "0"))
         return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - time.time()))
     except (TypeError, ValueError, OverflowError):
         return None
