@@ -1,6 +1,9 @@
 import type { Actor } from './token.ts'
 
-/** What happened to a token; its history is made of these, and holds no secret. */
+/**
+ * Something that happened in a namespace: to a token, an API key or an authorization code. A token's history is made of
+ * these, and holds no secret.
+ */
 export interface Event {
   type:
     | 'token.created'

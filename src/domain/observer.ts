@@ -55,7 +55,7 @@ export interface RequestObserver {
   braked(brake: string): void
 }
 
-/** The same for exchanges. */
+/** Who is told of what becomes of exchanges. Its methods never throw. */
 export interface ExchangeObserver {
   /** `outcome` is the kind of the provider's outcome. */
   exchangeSettled(exchange: { namespaceId: string; provider: string; outcome: string; ms: number }): void

@@ -16,8 +16,9 @@ import type {
 } from './types.ts'
 
 /**
- * One token vault, as one API key sees it. Every method rejects with a TokenVaultError. Reads, saves and deletes
- * by id are tried again while the vault is away or overloaded, within `retryForMs`; the rest is sent once.
+ * One token vault, as one API key sees it. Every method rejects with a TokenVaultError, but with a TypeError
+ * for an argument that can't be one. Reads, saves and deletes by id are tried again while the vault is away or
+ * overloaded, within `retryForMs`; the rest is sent once.
  */
 export interface TokenVaultClient {
   /** The token that a partial one names, or null where there is none. Several: `ambiguous_match` with their ids. */

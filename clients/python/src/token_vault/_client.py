@@ -27,7 +27,9 @@ A = TypeVar("A")
 
 
 class TokenVaultClient:
-    """One token vault, as one API key sees it; threads may share it. Every method raises TokenVaultError.
+    """One token vault, as one API key sees it; threads may share it.
+
+    Every method raises TokenVaultError, but TypeError or ValueError for an argument that can't be one.
 
     >>> vault = TokenVaultClient("http://127.0.0.1:8080", api_key)
     >>> token = vault.find({"user_name": "ann@example.com:1"}, min_ttl=60)
