@@ -7,6 +7,8 @@ import { createSettings } from './settings.ts'
 import type { Tls } from './tls.ts'
 import { readTls } from './tls.ts'
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
 /** The settings of the service; docs/settings.md explains each. */
 export interface Config {
   host: string
@@ -35,7 +37,7 @@ export interface Config {
   tls: Tls | null
   /** From where `import zoho-mysql` reads, unless it is told. */
   mysqlUrl: Secret | null
-  logLevel: string
+  logLevel: (typeof LOG_LEVELS)[number]
 }
 
 const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY', 'MYSQL_URL']
@@ -59,7 +61,6 @@ export const OWN_NAMES = [
   'TOKEN_VAULT_TLS_KEY',
   'TOKEN_VAULT_TLS_CLIENT_CA',
 ]
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const MASTER_KEYS_EXAMPLE = 'k1:<32 random bytes in base64, as "openssl rand -base64 32" prints them>'
 const API_KEY_EXAMPLE = 'tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->'
 const DAY_SECONDS = 86_400

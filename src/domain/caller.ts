@@ -1,14 +1,13 @@
-/** What an API key allows. `docs/operate.md` says what each means; `http/scopes.ts` which route asks for which. */
-export type Scope = 'tokens:list' | 'tokens:use' | 'tokens:read' | 'tokens:write' | 'tokens:delete' | 'admin'
-
-export const SCOPES: readonly Scope[] = [
+/** What an API key may allow. `docs/operate.md` says what each means; `http/scopes.ts` which route asks for which. */
+export const SCOPES = [
   'tokens:list',
   'tokens:use',
   'tokens:read',
   'tokens:write',
   'tokens:delete',
   'admin',
-]
+] as const
+export type Scope = (typeof SCOPES)[number]
 
 /** Each of these allows what stands before it as well. */
 const READING: readonly Scope[] = ['tokens:list', 'tokens:use', 'tokens:read']

@@ -1,13 +1,15 @@
 import type { ClientPause } from './client.ts'
+import type { RefreshOutcome } from './provider.ts'
+import type { RenewalOutcome } from './renewal-outcome.ts'
 import type { Actor, TokenRef } from './token.ts'
 
 /** Who is told of what the vault does by itself. Its methods never throw. */
 export interface Observer {
-  /** `outcome` is the kind of a refresh outcome, `stored` false where a save or a peer won over it. */
+  /** `stored` is false where a save or a peer won over it. */
   renewalSettled(renewal: {
     ref: TokenRef
     provider: string
-    outcome: string
+    outcome: RenewalOutcome['kind']
     stored: boolean
     ms: number
   }): void
@@ -57,8 +59,12 @@ export interface RequestObserver {
 
 /** Who is told of what becomes of exchanges. Its methods never throw. */
 export interface ExchangeObserver {
-  /** `outcome` is the kind of the provider's outcome. */
-  exchangeSettled(exchange: { namespaceId: string; provider: string; outcome: string; ms: number }): void
+  exchangeSettled(exchange: {
+    namespaceId: string
+    provider: string
+    outcome: RefreshOutcome['kind']
+    ms: number
+  }): void
   /** It came to its token after its caller was told that it takes too long. */
   exchangeEndedLate(exchange: { ref: TokenRef; actor: Actor }): void
   /** An answer is in hand and the storage does not take it: it is tried again. */
