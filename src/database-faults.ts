@@ -1,5 +1,5 @@
 import { StartupError, VaultError } from './domain/errors.ts'
-import { isPassing, sqlState } from './store/storage-faults.ts'
+import { isPassing, SQLSTATE, sqlState } from './store/storage-faults.ts'
 
 /** What the codes of Postgres and of the network mean to an operator. */
 const MEANINGS: Record<string, string> = {
@@ -17,7 +17,6 @@ const MEANINGS: Record<string, string> = {
   '57P01': 'it ended the connection',
   '57P03': 'it is not ready',
 }
-const NO_RIGHT = '42501'
 
 /** In a word that holds no secret. */
 export function reasonOf(error: unknown): string {
@@ -31,8 +30,10 @@ export function reasonOf(error: unknown): string {
 export function explainDatabaseFault(error: unknown): unknown {
   if (error instanceof StartupError) return error
   const cause = error instanceof VaultError ? error.cause : error
-  if (cause instanceof Error && sqlState(cause) === NO_RIGHT) {
-    return new StartupError(`DATABASE_URL: ${cause.message} (${NO_RIGHT}): ${remedyOf(cause.message)}`)
+  if (cause instanceof Error && sqlState(cause) === SQLSTATE.insufficientPrivilege) {
+    return new StartupError(
+      `DATABASE_URL: ${cause.message} (${SQLSTATE.insufficientPrivilege}): ${remedyOf(cause.message)}`,
+    )
   }
   if (!isPassing(cause)) return error
   return new StartupError(`DATABASE_URL: Postgres failed in the middle (${reasonOf(cause)}): run it again`)

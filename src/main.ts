@@ -26,7 +26,7 @@ import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
 import { createEventStore } from './store/event-store.ts'
 import { checkSchema, checkSchemaSuffices, migrate } from './store/migrate.ts'
-import { ensureNamespace } from './store/namespaces.ts'
+import { DEFAULT_NAMESPACE, ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics, createRequestObserver } from './telemetry/metrics.ts'
@@ -130,7 +130,7 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
 async function compose(parts: Parts): Promise<Service> {
   const { config, log, metrics, backing, audit, callers, renewing, keys } = parts
   const { keyring, checkKeys } = await openKeyring(parts)
-  const namespaceId = await ensureNamespace(callers.db, 'default')
+  const namespaceId = await ensureNamespace(callers.db, DEFAULT_NAMESPACE)
   await keyring.keysOf(namespaceId)
   const { vault, history, refresher, sweeper, renewals, exchanges } = composeVault(parts, keyring)
   const bootstrap = backing.bootstrapKey()

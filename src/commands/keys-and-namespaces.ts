@@ -8,6 +8,7 @@ import { createApiKeyStore } from '../store/api-key-store.ts'
 import type { Db } from '../store/database.ts'
 import {
   createNamespace,
+  DEFAULT_NAMESPACE,
   deleteNamespace,
   ensureNamespace,
   findNamespace,
@@ -26,8 +27,6 @@ export interface Words {
   scopes?: string
   expiresAt: string | undefined
 }
-
-export const DEFAULT_NAMESPACE = 'default'
 
 /** What a command works with. */
 export interface CommandParts {

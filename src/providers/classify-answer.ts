@@ -17,7 +17,7 @@ type Fields = Record<string, unknown>
 const LONGEST_TOKEN = 16_384
 const LONGEST_TEXT = 1024
 /** Ten years: an expiry beyond is a mistake, not a life. */
-const LONGEST_LIFE_SECONDS = 315_360_000
+export const LONGEST_LIFE_SECONDS = 315_360_000
 
 /**
  * What an answer to a renewal, or to the exchange of a code, means. The body decides: providers report dead grants with 200 and throttling with 400.

@@ -1,10 +1,10 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
+import { LONGEST_LIFE_SECONDS } from './classify-answer.ts'
 import { isEndpointUrl, isOrigin } from './endpoint-url.ts'
 
 // Each `description` completes "must be …", each first example "for example …": the faults of a file are told with them.
 
-const LONGEST_SECONDS = 315_360_000
 const LONGEST_TIMEOUT_SECONDS = 300
 
 const Seconds = (minimum: number, maximum: number, example: number) =>
@@ -64,7 +64,7 @@ const Limit = Type.Object(
       description: 'a whole number from 1 to 1000',
       examples: [10],
     }),
-    window: Seconds(1, LONGEST_SECONDS, 600),
+    window: Seconds(1, LONGEST_LIFE_SECONDS, 600),
   },
   {
     additionalProperties: false,
@@ -83,13 +83,13 @@ export const ProviderEntry = Type.Object(
     client_auth: Type.Optional(
       Type.Enum(['body', 'basic'], { description: 'body or basic', examples: ['body'] }),
     ),
-    default_lifetime: Type.Optional(Seconds(1, LONGEST_SECONDS, 3600)),
+    default_lifetime: Type.Optional(Seconds(1, LONGEST_LIFE_SECONDS, 3600)),
     rotates: Type.Optional(
       Type.Enum(['never', 'always'], { description: 'never or always', examples: ['never'] }),
     ),
-    reuse_grace: Type.Optional(Seconds(0, LONGEST_SECONDS, 0)),
+    reuse_grace: Type.Optional(Seconds(0, LONGEST_LIFE_SECONDS, 0)),
     limit: Type.Optional(Limit),
-    min_interval: Type.Optional(Seconds(0, LONGEST_SECONDS, 60)),
+    min_interval: Type.Optional(Seconds(0, LONGEST_LIFE_SECONDS, 60)),
     timeout: Type.Optional(Seconds(1, LONGEST_TIMEOUT_SECONDS, 10)),
     private_network: Type.Optional(Type.Boolean({ description: 'true or false', examples: [true] })),
     /** The provider's own document that these facts come from. */

@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import { CamelCasePlugin, CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Schema } from './schema.ts'
+import { SQLSTATE } from './storage-faults.ts'
 
 export type Db = Kysely<Schema>
 
@@ -96,7 +97,7 @@ async function prepareSession(client: pg.ClientBase, settings: Record<string, st
     `select pg_is_in_recovery() as standby, ${sets.join(', ')}`,
   )
   if (rows[0]?.standby === true)
-    throw Object.assign(new Error('this Postgres takes no writes'), { code: '25006' })
+    throw Object.assign(new Error('this Postgres takes no writes'), { code: SQLSTATE.readOnlySqlTransaction })
 }
 
 /** A client that goes to the host which served last; a host that fails passes the turn on. */

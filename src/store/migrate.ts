@@ -7,7 +7,7 @@ import type { Migration } from 'kysely/migration'
 import { Migrator } from 'kysely/migration'
 import { StartupError } from '../domain/errors.ts'
 import type { Db } from './database.ts'
-import { sqlState } from './storage-faults.ts'
+import { SQLSTATE, sqlState } from './storage-faults.ts'
 
 /** Beside the manifest, which is there for the sources as well as for the bundle. */
 const FOLDER = join(packageFolder(), 'migrations')
@@ -16,7 +16,6 @@ const FOLDER = join(packageFolder(), 'migrations')
 const LOCK_SECONDS = 2
 const ATTEMPTS = 5
 const PAUSE_MS = 1_000
-const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
  * Brings the schema up to date, forward only; resolves with the names of the migrations that it ran.
@@ -27,7 +26,7 @@ export async function migrate(db: Db): Promise<string[]> {
   for (let attempt = 1; ; attempt += 1) {
     const { error, results = [] } = await migratorOf(db).migrateToLatest()
     if (error === undefined) return results.map(({ migrationName }) => migrationName)
-    if (sqlState(error) !== LOCK_NOT_AVAILABLE) {
+    if (sqlState(error) !== SQLSTATE.lockNotAvailable) {
       throw error instanceof Error ? error : new Error('the migration failed')
     }
     if (attempt === ATTEMPTS) throw await lockFault(db)

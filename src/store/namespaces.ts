@@ -2,6 +2,9 @@ import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from './database.ts'
 
+/** That of the bootstrap key: each start makes it where it is missing. */
+export const DEFAULT_NAMESPACE = 'default'
+
 export interface Namespace {
   id: string
   name: string

@@ -1,18 +1,33 @@
 import pg from 'pg'
 import { storageUnavailable, VaultError } from '../domain/errors.ts'
 
-/** SQLSTATE classes and codes that say: not now. Anything else is a fault of ours. */
+/** By the names that Postgres has for them. */
+export const SQLSTATE = {
+  uniqueViolation: '23505',
+  readOnlySqlTransaction: '25006',
+  invalidAuthorizationSpecification: '28000',
+  invalidPassword: '28P01',
+  invalidCatalogName: '3D000',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  insufficientPrivilege: '42501',
+  lockNotAvailable: '55P03',
+  queryCanceled: '57014',
+  internalError: 'XX000',
+}
+
+/** What says: not now. Anything else is a fault of ours. Of connections, resources, interventions and the system. */
 const PASSING_CLASSES = ['08', '53', '57', '58']
 const PASSING_CODES = new Set([
-  '25006',
-  '42501',
-  '28000',
-  '28P01',
-  '3D000',
-  '40001',
-  '40P01',
-  '55P03',
-  'XX000',
+  SQLSTATE.readOnlySqlTransaction,
+  SQLSTATE.invalidAuthorizationSpecification,
+  SQLSTATE.invalidPassword,
+  SQLSTATE.invalidCatalogName,
+  SQLSTATE.serializationFailure,
+  SQLSTATE.deadlockDetected,
+  SQLSTATE.insufficientPrivilege,
+  SQLSTATE.lockNotAvailable,
+  SQLSTATE.internalError,
 ])
 
 /** The same methods, with each error that is not the caller's turned into the VaultError `storage_unavailable`. */
@@ -43,10 +58,15 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * A race that the next try sees the end of: unique violation, deadlock, serialization failure; a lock that took too
- * long, since saves of one identity may queue for longer than a lock may take, and give their connection back meanwhile.
+ * Races that the next try sees the end of. A lock that took too long is one: saves of one identity may queue for longer
+ * than a lock may take, and give their connection back meanwhile.
  */
-const RACES = new Set(['23505', '40P01', '40001', '55P03'])
+const RACES = new Set([
+  SQLSTATE.uniqueViolation,
+  SQLSTATE.deadlockDetected,
+  SQLSTATE.serializationFailure,
+  SQLSTATE.lockNotAvailable,
+])
 
 export function isRace(error: unknown): boolean {
   const state = sqlState(error)
@@ -55,7 +75,7 @@ export function isRace(error: unknown): boolean {
 
 /** Postgres gave the statement up, as one that took too long. */
 export function isTimeout(error: unknown): boolean {
-  return sqlState(error) === '57014'
+  return sqlState(error) === SQLSTATE.queryCanceled
 }
 
 /** Five characters from Postgres; null for errors of the connection, of which EPIPE has five too, and all others. */
