@@ -2,7 +2,7 @@ import type { RefreshOutcome } from '../domain/provider.ts'
 import { Secret } from '../domain/secret.ts'
 import { isOrigin } from './endpoint-url.ts'
 import { safeCode, verdictOf } from './error-codes.ts'
-import { retryAfterSeconds } from './retry-after.ts'
+import { passingOutcome } from './passing-outcome.ts'
 
 /** An answer of a token endpoint, as far as it is looked at. */
 export interface Answer {
@@ -20,8 +20,8 @@ const LONGEST_TEXT = 1024
 export const LONGEST_LIFE_SECONDS = 315_360_000
 
 /**
- * What an answer to a renewal, or to the exchange of a code, means. The body decides: providers report dead grants with 200 and throttling with 400.
- * Only 429 and 5xx speak for themselves, whatever the body says.
+ * What an answer to a renewal, or to the exchange of a code, means. The body decides, since providers report dead grants
+ * with 200; only 429 and 5xx speak for themselves.
  *
  * A token that is no token makes the answer nonsense. Anything else that makes no sense is left out, for a provider
  * that rotates has by now replaced the refresh token: an odd scope or expiry must not lose it. So `expires_in` that is
@@ -31,18 +31,14 @@ export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
   const { status } = answer
   const fields = fieldsOf(answer.body)
   const code = errorCodeOf(fields)
-  const verdict = code === null ? null : verdictOf(code)
-  const wait = retryAfterSeconds(answer.retryAfter, now)
-  if (status === 429 || verdict === 'throttled') {
-    return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
-  }
-  if (status >= 500 || verdict === 'unavailable') {
-    const error = safeCode(code, `http_${status}`)
-    return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
-  }
+  const passing = passingOutcome(answer, code, now)
+  if (passing !== null) return passing
   if (fields === null) return nonsense('not_json')
   if (isDeadInDisguise(fields)) return { kind: 'dead', error: safeCode(code, 'refused') }
-  if (verdict !== null) return { kind: verdict, error: safeCode(code, 'refused') }
+  const verdict = verdictOf(code)
+  if (verdict === 'dead' || verdict === 'client_refused' || verdict === 'misconfigured') {
+    return { kind: verdict, error: safeCode(code, 'refused') }
+  }
   if (fields['error']) return { kind: 'nonsense', error: safeCode(code, 'unknown_error'), refused: true }
   if (status < 200 || status > 299) return nonsense(`http_${status}`)
   return renewal(fields)

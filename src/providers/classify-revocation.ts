@@ -2,23 +2,18 @@ import type { RevokeOutcome } from '../domain/provider.ts'
 import type { Answer } from './classify-answer.ts'
 import { errorCodeOf, fieldsOf } from './classify-answer.ts'
 import { safeCode, verdictOf } from './error-codes.ts'
-import { retryAfterSeconds } from './retry-after.ts'
+import { passingOutcome } from './passing-outcome.ts'
 
 /** A token that is none any more is as good as revoked: what RFC 7009 answers with 200, others call an error. */
 const GONE = new Set(['invalid_token', 'token_not_found'])
 
 /** What an answer to a revocation means. As with renewals the body decides, but a 2xx needs none. */
-export function classifyRevocation({ status, retryAfter, body }: Answer, now: Date): RevokeOutcome {
+export function classifyRevocation(answer: Answer, now: Date): RevokeOutcome {
+  const { status, body } = answer
   const code = errorCodeOf(fieldsOf(body))
-  const verdict = code === null ? null : verdictOf(code)
-  const wait = retryAfterSeconds(retryAfter, now)
-  if (status === 429 || verdict === 'throttled') {
-    return { kind: 'throttled', error: safeCode(code, `http_${status}`), retryAfterSeconds: wait }
-  }
-  if (status >= 500 || verdict === 'unavailable') {
-    const error = safeCode(code, `http_${status}`)
-    return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
-  }
+  const passing = passingOutcome(answer, code, now)
+  if (passing !== null) return passing
+  const verdict = verdictOf(code)
   if (code !== null && (verdict === 'dead' || GONE.has(code.toLowerCase()))) {
     return { kind: 'revoked', answer: safeCode(code, 'refused') }
   }

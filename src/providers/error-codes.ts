@@ -83,9 +83,9 @@ const VERDICTS = new Map(
   ),
 )
 
-/** Null for a code that the table does not have: what it means is then anybody's guess. */
-export function verdictOf(code: string): Verdict | null {
-  return VERDICTS.get(code.toLowerCase()) ?? null
+/** Null without a code, and for one that the table does not have: what it means is then anybody's guess. */
+export function verdictOf(code: string | null): Verdict | null {
+  return VERDICTS.get(code?.toLowerCase() ?? '') ?? null
 }
 
 /** A few short words in lower case: of random tokens of 22 characters not one in a hundred million reads so. */

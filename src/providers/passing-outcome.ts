@@ -1,0 +1,22 @@
+import type { RefreshOutcome } from '../domain/provider.ts'
+import { safeCode, verdictOf } from './error-codes.ts'
+import { retryAfterSeconds } from './retry-after.ts'
+
+type PassingOutcome = Extract<RefreshOutcome, { kind: 'throttled' | 'unavailable' }>
+
+/**
+ * What an answer means that asks to come again later; null for any other one. 429 and 5xx speak for themselves, whatever
+ * the body says; other statuses do not: providers report throttling with 400.
+ */
+export function passingOutcome(
+  { status, retryAfter }: { status: number; retryAfter: string | null },
+  code: string | null,
+  now: Date,
+): PassingOutcome | null {
+  const verdict = verdictOf(code)
+  const error = safeCode(code, `http_${status}`)
+  const wait = retryAfterSeconds(retryAfter, now)
+  if (status === 429 || verdict === 'throttled') return { kind: 'throttled', error, retryAfterSeconds: wait }
+  if (status < 500 && verdict !== 'unavailable') return null
+  return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
+}
