@@ -3,8 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { clock } from './clock.ts'
 import type { Config } from './config/config.ts'
-import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from './crypto/keyring.ts'
-import { createMasterKeys } from './crypto/master-keys.ts'
+import { KEY_CACHE_MS } from './crypto/keyring.ts'
 import type { AuditTrail } from './domain/audit.ts'
 import type { Keyring } from './domain/keyring.ts'
 import type { Providers } from './domain/provider.ts'
@@ -17,15 +16,16 @@ import { shareAnswers } from './http/share-answers.ts'
 import { openAudit } from './open-audit.ts'
 import type { Backing } from './open-backing.ts'
 import { openBacking } from './open-backing.ts'
+import { openKeyring } from './open-keyring.ts'
+import { prepareSchema } from './prepare-schema.ts'
 import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
 import { createApiKeyStore } from './store/api-key-store.ts'
 import { createCodeStore } from './store/code-store.ts'
-import { createDataKeyStore } from './store/data-key-store.ts'
 import type { Database } from './store/database.ts'
 import { createDatabase } from './store/database.ts'
 import { createEventStore } from './store/event-store.ts'
-import { checkSchema, checkSchemaSuffices, migrate } from './store/migrate.ts'
+import { checkSchemaSuffices } from './store/migrate.ts'
 import { DEFAULT_NAMESPACE, ensureNamespace } from './store/namespaces.ts'
 import { createPostgresTokenStore } from './store/postgres-token-store.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -108,19 +108,8 @@ export async function serve(
   }
 }
 
-/** The embedded Postgres is the service's own to migrate; any other one is only checked. */
-export async function prepareSchema({ db }: Database, { urls, embeddedIn }: Backing): Promise<void> {
-  if (embeddedIn === null) {
-    await checkSchema(db)
-    return
-  }
-  const onLost = () => undefined
-  const patient = createDatabase({ urls, size: 1, name: 'token-vault migrate', patient: true, onLost })
-  await migrate(patient.db).finally(() => patient.close())
-}
-
 /** Connections to the backing's Postgres; those that break while idle are logged. */
-export function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
+function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
   const onLost = (err: Error) => {
     log.warn({ err, pool: name }, 'a database connection was lost')
   }
@@ -129,7 +118,7 @@ export function connect({ urls }: Backing, log: Logger, size: number, name: stri
 
 async function compose(parts: Parts): Promise<Service> {
   const { config, log, metrics, backing, audit, callers, renewing, keys } = parts
-  const { keyring, checkKeys } = await openKeyring(parts)
+  const { keyring, checkKeys } = await openServiceKeyring(parts)
   const namespaceId = await ensureNamespace(callers.db, DEFAULT_NAMESPACE)
   await keyring.keysOf(namespaceId)
   const { vault, history, refresher, sweeper, renewals, exchanges } = composeVault(parts, keyring)
@@ -229,19 +218,14 @@ async function openPorts(app: App, { config, log, metrics }: Parts, keepKey: () 
   }
 }
 
-/** The keys of all namespaces; `checkKeys` finds out whether they open with the master keys of the settings. */
-async function openKeyring({ log, backing, keys, keyCacheMs }: Parts) {
-  const dataKeys = createDataKeyStore(keys.db)
-  const masterKeys = createMasterKeys(backing.masterKeys)
-  const checkKeys = () => checkMasterKeys(dataKeys, masterKeys)
-  await checkKeys()
-  const keyring = createKeyring(dataKeys, masterKeys, Date.now, {
+/** The log tells of a master key that turns out to be missing later. */
+function openServiceKeyring({ log, backing, keys, keyCacheMs }: Parts) {
+  return openKeyring(keys.db, backing.masterKeys, {
     cacheMs: keyCacheMs,
     onLocked({ masterKeyId, message }) {
       log.error({ master_key_id: masterKeyId }, message)
     },
   })
-  return { keyring, checkKeys }
 }
 
 /** Not over the callers' connections: a crowd of them is no reason to be taken out of service. */

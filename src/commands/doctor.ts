@@ -1,11 +1,9 @@
 import type { Logger } from 'pino'
 import { checkAuditFile } from '../audit-file.ts'
 import type { Config } from '../config/config.ts'
-import { checkMasterKeys } from '../crypto/keyring.ts'
-import { createMasterKeys } from '../crypto/master-keys.ts'
-import { prepareSchema } from '../main.ts'
+import { openKeyring } from '../open-keyring.ts'
+import { prepareSchema } from '../prepare-schema.ts'
 import { loadProviders } from '../providers/load-providers.ts'
-import { createDataKeyStore } from '../store/data-key-store.ts'
 import { withDatabase } from './with-database.ts'
 
 /**
@@ -21,7 +19,7 @@ export async function examine(config: Config, log: Logger, tell: (line: string) 
     tell('ok   database')
     await prepareSchema(database, backing)
     tell('ok   schema')
-    await checkMasterKeys(createDataKeyStore(database.db), createMasterKeys(backing.masterKeys))
+    await openKeyring(database.db, backing.masterKeys)
     tell('ok   master keys')
   })
 }

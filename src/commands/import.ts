@@ -3,12 +3,9 @@ import type { Words } from './keys-and-namespaces.ts'
 import { namespaceOf } from './keys-and-namespaces.ts'
 import type { Config } from '../config/config.ts'
 import { parseMysqlUrl } from '../config/formats.ts'
-import { checkMasterKeys, createKeyring } from '../crypto/keyring.ts'
-import { createMasterKeys } from '../crypto/master-keys.ts'
 import type { AuditEntry } from '../domain/audit.ts'
 import type { Caller } from '../domain/caller.ts'
 import { StartupError } from '../domain/errors.ts'
-import type { Keyring } from '../domain/keyring.ts'
 import type { Secret } from '../domain/secret.ts'
 import { COMMAND_LINE } from '../domain/token.ts'
 import { importRows } from './import-rows.ts'
@@ -19,14 +16,14 @@ import type { TokenSource } from '../import/token-source.ts'
 import { openZohoFile } from '../import/zoho-file.ts'
 import { openZohoMysql } from '../import/zoho-mysql.ts'
 import { openZohoSqlite } from '../import/zoho-sqlite.ts'
-import { prepareSchema } from '../main.ts'
 import { commandRecord } from '../open-audit.ts'
 import type { Backing } from '../open-backing.ts'
+import { openKeyring } from '../open-keyring.ts'
+import { prepareSchema } from '../prepare-schema.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { loadProviders } from '../providers/load-providers.ts'
 import { createProviders } from '../providers/providers.ts'
-import { createDataKeyStore } from '../store/data-key-store.ts'
 import type { Database, Db } from '../store/database.ts'
 import { DEFAULT_NAMESPACE } from '../store/namespaces.ts'
 import { createPostgresTokenStore } from '../store/postgres-token-store.ts'
@@ -154,7 +151,7 @@ async function importSource(parts: Import): Promise<Counts> {
 
 /** What rows are saved with. */
 async function openSaving(config: Config, db: Db, backing: Backing) {
-  const keyring = await openKeyring(db, backing)
+  const { keyring } = await openKeyring(db, backing.masterKeys)
   return {
     store: createPostgresTokenStore({ callers: db, renewals: db, keyring, owner: COMMAND_LINE }),
     providers: createProviders(loadProviders(config.providers)),
@@ -165,11 +162,4 @@ async function openSaving(config: Config, db: Db, backing: Backing) {
 
 function entryOf({ namespaceId, keyId }: Caller, { imported, merged }: Counts): AuditEntry {
   return { action: 'tokens.imported', actor: keyId, namespaceId, count: imported + merged, outcome: 'ok' }
-}
-
-async function openKeyring(db: Db, { masterKeys }: Backing): Promise<Keyring> {
-  const store = createDataKeyStore(db)
-  const master = createMasterKeys(masterKeys)
-  await checkMasterKeys(store, master)
-  return createKeyring(store, master, Date.now)
 }

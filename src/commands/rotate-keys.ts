@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MasterKey } from '../domain/keyring.ts'
-import { checkMasterKeys, createKeyring, KEY_CACHE_MS } from '../crypto/keyring.ts'
-import { createMasterKeys } from '../crypto/master-keys.ts'
+import { KEY_CACHE_MS } from '../crypto/keyring.ts'
 import { rewrapDataKeys } from '../crypto/rewrap.ts'
 import type { AuditEntry } from '../domain/audit.ts'
 import { StartupError, VaultError } from '../domain/errors.ts'
 import type { Keyring, NamespaceKeys, UnreadableError } from '../domain/keyring.ts'
+import { openKeyring } from '../open-keyring.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
-import { createDataKeyStore } from '../store/data-key-store.ts'
 import type { Db } from '../store/database.ts'
 import type { KeyRotationStore, Page } from '../store/key-rotations.ts'
 import { createKeyRotationStore } from '../store/key-rotations.ts'
@@ -45,13 +44,10 @@ export async function rotateKeys(
   output: Output,
   { dataKeys, anew = false, record, waitMs = WAIT_MS, pageSize = PAGE_SIZE }: RotationOptions,
 ): Promise<void> {
-  const master = createMasterKeys(masterKeys)
-  const store = createDataKeyStore(db)
-  await checkMasterKeys(store, master)
-  let rewrapped = await rewrapDataKeys(store, master)
-  const keyring = createKeyring(store, master, Date.now)
+  const { keyring, dataKeys: wrapped, master } = await openKeyring(db, masterKeys)
+  let rewrapped = await rewrapDataKeys(wrapped, master)
   const resealed = dataKeys ? await rotateDataKeys({ db, keyring, output, anew, waitMs, pageSize }) : null
-  rewrapped += await rewrapDataKeys(store, master)
+  rewrapped += await rewrapDataKeys(wrapped, master)
   const { moved: tokens = 0, left = 0 } = resealed ?? {}
   await record({ masterKey: master.firstId, dataKeys: rewrapped, tokens, left })
   if (resealed !== null) {
