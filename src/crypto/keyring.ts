@@ -2,6 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { StartupError, storageUnavailable, unauthorized } from '../domain/errors.ts'
 import type { DataKeyStore, Keyring, NamespaceKeys, WrappedKey } from '../domain/keyring.ts'
 import { MasterKeyError } from '../domain/keyring.ts'
+import { createSingleFlight } from '../domain/single-flight.ts'
 import type { MasterKeys } from './master-keys.ts'
 import { createNamespaceKeys, keyIdOf } from './namespace-keys.ts'
 
@@ -41,7 +42,7 @@ export function createKeyring(
 ): Keyring {
   const unlock = createUnlocking(master, now, onLocked)
   const cache = new Map<string, CachedKeys>()
-  const loading = new Map<string, Promise<CachedKeys>>()
+  const once = createSingleFlight<CachedKeys>()
 
   const isOld = ({ loadedAtMs }: CachedKeys) => {
     const ageMs = now() - loadedAtMs
@@ -61,13 +62,7 @@ export function createKeyring(
     }
     return cached
   }
-  const loadOnce = (namespaceId: string): Promise<CachedKeys> => {
-    const running = loading.get(namespaceId)
-    if (running !== undefined) return running
-    const started = load(namespaceId).finally(() => loading.delete(namespaceId))
-    loading.set(namespaceId, started)
-    return started
-  }
+  const loadOnce = (namespaceId: string) => once(namespaceId, () => load(namespaceId))
 
   return {
     async keysOf(namespaceId, sealed = []) {

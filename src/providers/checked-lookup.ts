@@ -1,5 +1,6 @@
 import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import { createSingleFlight } from '../domain/single-flight.ts'
 
 /** All addresses of a host. */
 export type Resolve = (host: string, options: LookupAllOptions) => Promise<LookupAddress[]>
@@ -52,12 +53,6 @@ export function createCheckedLookup(
  * would hold them all, and every other provider with them.
  */
 export function oneAtATime(resolve: Resolve): Resolve {
-  const underWay = new Map<string, Promise<LookupAddress[]>>()
-  return (host, options) => {
-    const running = underWay.get(host)
-    if (running !== undefined) return running
-    const started = resolve(host, options).finally(() => underWay.delete(host))
-    underWay.set(host, started)
-    return started
-  }
+  const once = createSingleFlight<LookupAddress[]>()
+  return (host, options) => once(host, () => resolve(host, options))
 }

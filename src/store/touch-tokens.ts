@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../domain/single-flight.ts'
 import type { TokenRef } from '../domain/token.ts'
 import { createBatch } from './batch.ts'
 import type { Db } from './database.ts'
@@ -32,14 +33,7 @@ export function createTouch(db: Db): (token: TokenRef) => Promise<void> {
       return tokens.map(() => undefined)
     },
   })
-  const noting = new Map<string, Promise<void>>()
-  return ({ namespaceId, id }) => {
-    const key = `${namespaceId}/${id}`
-    const running = noting.get(key)
-    if (running !== undefined) return running
-    // Not the token itself: where many wait, all that they hold would wait with them.
-    const started = touch({ namespaceId, id }).finally(() => noting.delete(key))
-    noting.set(key, started)
-    return started
-  }
+  const noteOnce = createSingleFlight<undefined>()
+  // Not the token itself: where many wait, all that they hold would wait with them.
+  return ({ namespaceId, id }) => noteOnce(`${namespaceId}/${id}`, () => touch({ namespaceId, id }))
 }

@@ -7,6 +7,7 @@ import { SCOPES } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { storageUnavailable } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
+import { createSingleFlight } from '../domain/single-flight.ts'
 
 export interface AuthenticatorParts {
   store: ApiKeyStore
@@ -37,7 +38,7 @@ interface ReadKey {
  */
 export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorParts): Authenticator {
   const known = new Map<string, ReadKey>()
-  const reading = new Map<string, Promise<ReadKey | null>>()
+  const readOnce = createSingleFlight<ReadKey | null>()
   const bootstrapCaller = callerOfBootstrap(bootstrap)
 
   const read = async (id: string): Promise<ReadKey | null> => {
@@ -46,13 +47,6 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
     const key = stored && { stored, caller: callerOf(stored), startedMs, isNoted: false }
     keep(known, id, key)
     return key
-  }
-  const readOnce = (id: string): Promise<ReadKey | null> => {
-    const running = reading.get(id)
-    if (running !== undefined) return running
-    const started = read(id).finally(() => reading.delete(id))
-    reading.set(id, started)
-    return started
   }
   const isCurrent = (key: ReadKey | undefined): key is ReadKey =>
     key !== undefined && clock.monotonicMs() - key.startedMs < CACHE_MS
@@ -76,7 +70,8 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
       const id = apiKeyId(key)
       if (id === null) return null
       const cached = known.get(id)
-      return (isCurrent(cached) ? admit(digest, cached) : null) ?? admit(digest, await readOnce(id))
+      const admitted = isCurrent(cached) ? admit(digest, cached) : null
+      return admitted ?? admit(digest, await readOnce(id, () => read(id)))
     },
   }
 }

@@ -1,5 +1,6 @@
 import { stopping } from '../domain/errors.ts'
 import type { Provider } from '../domain/provider.ts'
+import { createSingleFlight } from '../domain/single-flight.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import { awaitPeer } from './await-peer.ts'
 import type { Claimed } from './claiming.ts'
@@ -35,7 +36,7 @@ export function createRenewals(parts: RenewalsParts): Renewals {
   /** Tokens that this replica has claimed, until it has stored what came of it. */
   const held = new Map<string, { ref: TokenRef; renewal: Promise<Renewal | null> }>()
   /** Callers of one token share one attempt. */
-  const asking = new Map<string, Promise<Renewal | null>>()
+  const share = createSingleFlight<Renewal | null>()
   /** Claims being made, and those made: what a shutdown waits for. */
   const { track, allDone } = createTracker()
   let closed = false
@@ -81,14 +82,8 @@ export function createRenewals(parts: RenewalsParts): Renewals {
   }
 
   return {
-    renew(token, provider, forced) {
-      const key = `${keyOf(token)} ${forced}`
-      const shared = asking.get(key)
-      if (shared !== undefined) return shared
-      const asked = ask(token, provider, forced).finally(() => asking.delete(key))
-      asking.set(key, asked)
-      return asked
-    },
+    renew: (token, provider, forced) =>
+      share(`${keyOf(token)} ${forced}`, () => ask(token, provider, forced)),
     renewDue: () => (closed ? Promise.resolve(false) : track(holdDue())),
     async close() {
       closed = true
