@@ -34,20 +34,32 @@ export default {
     {
       name: 'nothing-imports-main',
       severity: 'error',
-      from: { path: '^src/[^/]+/', pathNot: '^src/commands/' },
+      from: { path: '^src/[^/]+/' },
       to: { path: '^src/[^/]+[.]ts$' },
     },
     {
       name: 'adapters-know-the-domain-only',
       severity: 'error',
       from: { path: `^src/(${folders.filter((folder) => folder !== 'http').join('|')})/` },
-      to: { path: '^src/(vault|contract|commands)/' },
+      to: { path: '^src/(vault|contract|commands|backing|process)/' },
     },
     {
-      name: 'http-runs-no-commands',
+      name: 'http-opens-and-runs-nothing',
       severity: 'error',
       from: { path: '^src/http/' },
-      to: { path: '^src/commands/' },
+      to: { path: '^src/(commands|backing|process)/' },
+    },
+    {
+      name: 'backing-serves-nobody',
+      severity: 'error',
+      from: { path: '^src/backing/' },
+      to: { path: '^src/(vault|contract|http|providers|import|commands|process)/' },
+    },
+    {
+      name: 'process-knows-the-log-only',
+      severity: 'error',
+      from: { path: '^src/process/' },
+      to: { path: '^src/(?!process/|domain/|telemetry/)' },
     },
     {
       name: 'sql-in-store',

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
-import { checkAuditFile } from '../audit-file.ts'
+import { checkAuditFile } from '../backing/audit-file.ts'
+import { openKeyring } from '../backing/open-keyring.ts'
+import { prepareSchema } from '../backing/prepare-schema.ts'
 import type { Config } from '../config/config.ts'
-import { openKeyring } from '../open-keyring.ts'
-import { prepareSchema } from '../prepare-schema.ts'
 import { loadProviders } from '../providers/load-providers.ts'
 import { withDatabase } from './with-database.ts'
 

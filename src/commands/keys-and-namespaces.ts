@@ -1,6 +1,6 @@
+import type { AuditEntry } from '../domain/audit.ts'
 import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
-import type { AuditEntry } from '../domain/audit.ts'
 import { StartupError, VaultError } from '../domain/errors.ts'
 import { COMMAND_LINE } from '../domain/token.ts'
 import { readKeyOrder } from '../http/key-order.ts'

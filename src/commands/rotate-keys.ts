@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MasterKey } from '../domain/keyring.ts'
+import { openKeyring } from '../backing/open-keyring.ts'
 import { KEY_CACHE_MS } from '../crypto/keyring.ts'
 import { rewrapDataKeys } from '../crypto/rewrap.ts'
 import type { AuditEntry } from '../domain/audit.ts'
 import { StartupError, VaultError } from '../domain/errors.ts'
+import type { MasterKey } from '../domain/keyring.ts'
 import type { Keyring, NamespaceKeys, UnreadableError } from '../domain/keyring.ts'
-import { openKeyring } from '../open-keyring.ts'
-import type { Output } from './progress.ts'
-import { createProgress } from './progress.ts'
 import type { Db } from '../store/database.ts'
 import type { KeyRotationStore, Page } from '../store/key-rotations.ts'
 import { createKeyRotationStore } from '../store/key-rotations.ts'
+import type { Output } from './progress.ts'
+import { createProgress } from './progress.ts'
 
 export interface RotationOptions {
   /** Seal every token anew, too. */

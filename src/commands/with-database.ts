@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
+import type { Backing } from '../backing/open-backing.ts'
+import { joinBacking } from '../backing/open-backing.ts'
+import { waitForDatabase } from '../backing/wait-for-database.ts'
 import type { Config } from '../config/config.ts'
-import type { Backing } from '../open-backing.ts'
-import { joinBacking } from '../open-backing.ts'
 import type { Database, DatabaseOptions } from '../store/database.ts'
 import { createDatabase } from '../store/database.ts'
-import { waitForDatabase } from '../wait-for-database.ts'
 
 /** Gives a command the database of the settings, over connections of its own. */
 export async function withDatabase<Result>(

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { reasonOf } from '../../src/database-faults.ts'
+import { reasonOf } from '../../src/backing/database-faults.ts'
 import { createDatabase } from '../../src/store/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'

@@ -1,5 +1,5 @@
-import { StartupError, VaultError } from './domain/errors.ts'
-import { isPassing, SQLSTATE, sqlState } from './store/storage-faults.ts'
+import { StartupError, VaultError } from '../domain/errors.ts'
+import { isPassing, SQLSTATE, sqlState } from '../store/storage-faults.ts'
 
 /** What the codes of Postgres and of the network mean to an operator. */
 const MEANINGS: Record<string, string> = {

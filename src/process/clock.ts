@@ -1,4 +1,4 @@
-import type { Clock } from './domain/clock.ts'
+import type { Clock } from '../domain/clock.ts'
 
 /** Time as the process has it. A renewal sleeps and is woken once: timers' own promise would make two errors of that. */
 export const clock: Clock = {

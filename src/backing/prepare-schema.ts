@@ -1,7 +1,7 @@
+import type { Database } from '../store/database.ts'
+import { createDatabase } from '../store/database.ts'
+import { checkSchema, migrate } from '../store/migrate.ts'
 import type { Backing } from './open-backing.ts'
-import type { Database } from './store/database.ts'
-import { createDatabase } from './store/database.ts'
-import { checkSchema, migrate } from './store/migrate.ts'
 
 /** The embedded Postgres is the service's own to migrate; any other one is only checked. */
 export async function prepareSchema({ db }: Database, { urls, embeddedIn }: Backing): Promise<void> {

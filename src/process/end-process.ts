@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LogOutput } from './telemetry/log-output.ts'
+import type { LogOutput } from '../telemetry/log-output.ts'
 
 const MOST_LOG_MS = 3_000
 const MOST_THREADS_MS = 500

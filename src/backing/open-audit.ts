@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AuditEntry, AuditTrail } from '../domain/audit.ts'
+import { StartupError } from '../domain/errors.ts'
+import type { MasterKey } from '../domain/keyring.ts'
+import { createAuditKeys } from '../telemetry/audit-keys.ts'
+import { createFileSink, createStreamSink, STANDARD_ERROR, STANDARD_OUTPUT } from '../telemetry/audit-sink.ts'
+import { createAuditTrail } from '../telemetry/audit-trail.ts'
 import type { AuditFile } from './audit-file.ts'
 import { isFileOrNone, takeAuditFile, unwritable } from './audit-file.ts'
-import type { AuditEntry, AuditTrail } from './domain/audit.ts'
-import { StartupError } from './domain/errors.ts'
-import type { MasterKey } from './domain/keyring.ts'
-import { createAuditKeys } from './telemetry/audit-keys.ts'
-import { createFileSink, createStreamSink, STANDARD_ERROR, STANDARD_OUTPUT } from './telemetry/audit-sink.ts'
-import { createAuditTrail } from './telemetry/audit-trail.ts'
 
 export interface AuditSettings {
   /** Null: standard output, and of commands standard error. */

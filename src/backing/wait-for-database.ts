@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { StartupError } from '../domain/errors.ts'
+import type { Database } from '../store/database.ts'
 import { reasonOf } from './database-faults.ts'
-import { StartupError } from './domain/errors.ts'
-import type { Database } from './store/database.ts'
 
 const PATIENCE_MS = 10_000
 const RETRY_MS = 250

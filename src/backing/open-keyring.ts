@@ -1,9 +1,9 @@
-import type { KeyringOptions } from './crypto/keyring.ts'
-import { checkMasterKeys, createKeyring } from './crypto/keyring.ts'
-import { createMasterKeys } from './crypto/master-keys.ts'
-import type { MasterKey } from './domain/keyring.ts'
-import { createDataKeyStore } from './store/data-key-store.ts'
-import type { Db } from './store/database.ts'
+import type { KeyringOptions } from '../crypto/keyring.ts'
+import { checkMasterKeys, createKeyring } from '../crypto/keyring.ts'
+import { createMasterKeys } from '../crypto/master-keys.ts'
+import type { MasterKey } from '../domain/keyring.ts'
+import { createDataKeyStore } from '../store/data-key-store.ts'
+import type { Db } from '../store/database.ts'
 
 /**
  * The keys of all namespaces; `checkKeys` finds out again whether they open with the master keys of the settings.
