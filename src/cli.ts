@@ -3,24 +3,20 @@ import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { explainDatabaseFault } from './backing/database-faults.ts'
-import { commandRecord } from './backing/open-audit.ts'
-import { prepareSchema } from './backing/prepare-schema.ts'
 import { commandAudit } from './commands/audit.ts'
 import { readArguments, USAGE } from './commands/command-line.ts'
 import { examine } from './commands/doctor.ts'
 import { commandImport } from './commands/import.ts'
-import { commandKeys, commandNamespaces } from './commands/keys-and-namespaces.ts'
-import { rotateKeys } from './commands/rotate-keys.ts'
-import { withDatabase } from './commands/with-database.ts'
+import { administer } from './commands/keys-and-namespaces.ts'
+import { commandMigrate } from './commands/migrate.ts'
+import { commandRotateKeys } from './commands/rotate-keys.ts'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
 import { StartupError, VaultError } from './domain/errors.ts'
-import { COMMAND_LINE } from './domain/token.ts'
 import { greeting } from './greeting.ts'
 import { serve } from './main.ts'
 import { endProcess } from './process/end-process.ts'
 import { stopSignal } from './process/signals.ts'
-import { migrate } from './store/migrate.ts'
 import { createLogOutput } from './telemetry/log-output.ts'
 import { createLogger } from './telemetry/logger.ts'
 
@@ -43,47 +39,28 @@ async function run(): Promise<void> {
     case 'serve':
       return runService(config, log, words.ephemeral)
     case 'migrate':
-      return withDatabase(config, log, { patient: true }, async ({ db }) => {
-        const done = await migrate(db)
-        console.log(done.length === 0 ? 'The schema is up to date.' : `Migrated: ${done.join(', ')}.`)
-      })
+      return commandMigrate(config, log, console.log)
     case 'doctor':
       return examine(config, log, console.log)
     case 'namespaces':
     case 'keys':
-      // Of a namespace that is deleted millions of rows may go.
-      return withDatabase(config, log, { patient: words.action === 'delete' }, async (database, backing) => {
-        await prepareSchema(database, backing)
-        const carryOut = command === 'keys' ? commandKeys : commandNamespaces
-        const record = commandRecord(config, backing)
-        await carryOut({ db: database.db, tell: console.log, record }, words)
-      })
-    case 'audit': {
-      const { action, subject, more } = words
-      const files = subject === undefined ? [] : [subject, ...more]
-      if (!(await commandAudit(config, action, files, console.log))) process.exitCode = 1
-      return
-    }
+      return administer(config, log, command, words, console.log)
     case 'rotate-keys':
-      return withDatabase(config, log, { patient: true }, async (database, backing) => {
-        await prepareSchema(database, backing)
-        const record = commandRecord(config, backing)
-        await record([])
-        await rotateKeys(database.db, backing.masterKeys, process.stdout, {
-          dataKeys: words.dataKeys || words.anew,
-          anew: words.anew,
-          record: (rotated) =>
-            record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),
-        })
-      })
-    case 'import': {
-      const { skipped } = await commandImport(config, log, words, process.stdout, stopSignal)
-      if (skipped > 0) process.exitCode = 1
-      return
-    }
+      return commandRotateKeys(config, log, words, process.stdout)
+    case 'audit':
+      return exitBy(commandAudit(config, words, console.log))
+    case 'import':
+      return exitBy(
+        commandImport(config, log, words, process.stdout, stopSignal).then(({ skipped }) => skipped === 0),
+      )
     default:
       throw new StartupError(`${command}: there is no such command.\n\n${USAGE}`)
   }
+}
+
+/** Ends with 1 where not all is well. */
+async function exitBy(isWell: Promise<boolean>): Promise<void> {
+  if (!(await isWell)) process.exitCode = 1
 }
 
 async function runService(config: Config, log: Logger, ephemeral: boolean): Promise<void> {

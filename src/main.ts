@@ -117,11 +117,12 @@ function connect({ urls }: Backing, log: Logger, size: number, name: string): Da
 }
 
 async function compose(parts: Parts): Promise<Service> {
-  const { config, log, metrics, backing, audit, callers, renewing, keys } = parts
+  const { config, log, metrics, backing, audit, callers } = parts
   const { keyring, checkKeys } = await openServiceKeyring(parts)
   const namespaceId = await ensureNamespace(callers.db, DEFAULT_NAMESPACE)
   await keyring.keysOf(namespaceId)
-  const { vault, history, refresher, sweeper, renewals, exchanges } = composeVault(parts, keyring)
+  const composed = composeVault(parts, keyring)
+  const { vault, history, refresher, sweeper } = composed
   const bootstrap = backing.bootstrapKey()
   const apiKeyStore = createApiKeyStore(callers.db)
   const { key } = bootstrap
@@ -155,19 +156,31 @@ async function compose(parts: Parts): Promise<Service> {
     newKey: bootstrap.isNew ? key : null,
     async close() {
       stopping = true
-      refresher.stop()
-      sweeper.stop()
-      await app.close()
-      await Promise.all([renewals.close(), exchanges.close()])
-      await Promise.all([
-        callers.close(),
-        renewing.close(),
-        keys.close(),
-        audit.close(),
-        metricsApp?.close(),
-      ]).finally(() => backing.close())
+      await closeService(parts, { ...composed, app, metricsApp })
     },
   }
+}
+
+interface Running extends ReturnType<typeof composeVault> {
+  app: App
+  metricsApp: App | null
+}
+
+/** First whatever asks for work, then the work under way, and last what that stands on. */
+async function closeService(parts: Parts, running: Running): Promise<void> {
+  const { callers, renewing, keys, audit, backing } = parts
+  const { refresher, sweeper, app, metricsApp, renewals, exchanges } = running
+  refresher.stop()
+  sweeper.stop()
+  await app.close()
+  await Promise.all([renewals.close(), exchanges.close()])
+  await Promise.all([
+    callers.close(),
+    renewing.close(),
+    keys.close(),
+    audit.close(),
+    metricsApp?.close(),
+  ]).finally(() => backing.close())
 }
 
 /** What callers and the refresher can do, over the storage and the providers. */

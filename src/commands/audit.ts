@@ -11,13 +11,19 @@ import { AuditVerifier } from '../telemetry/audit-verify.ts'
 
 type Tell = (line: string) => void
 
+interface AuditWords {
+  action: string | undefined
+  subject: string | undefined
+  more: readonly string[]
+}
+
 /** Resolves with false where a file was altered. */
 export async function commandAudit(
   config: Config,
-  action: string | undefined,
-  files: readonly string[],
+  { action, subject, more }: AuditWords,
   tell: Tell,
 ): Promise<boolean> {
+  const files = subject === undefined ? [] : [subject, ...more]
   const keys = createAuditKeys(masterKeysOf(config))
   if (action === 'verify' && files.length > 0) return verify(keys, files, tell)
   if (action === 'fingerprint' && files.length === 0) return fingerprint(keys, tell)

@@ -1,3 +1,7 @@
+import type { Logger } from 'pino'
+import { commandRecord } from '../backing/open-audit.ts'
+import { prepareSchema } from '../backing/prepare-schema.ts'
+import type { Config } from '../config/config.ts'
 import type { AuditEntry } from '../domain/audit.ts'
 import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
@@ -16,6 +20,7 @@ import {
 } from '../store/namespaces.ts'
 import type { ApiKeys } from '../vault/api-keys.ts'
 import { BOOTSTRAP_ID, createApiKeys } from '../vault/api-keys.ts'
+import { withDatabase } from './with-database.ts'
 
 /** What a command was given beside its name. */
 export interface Words {
@@ -29,16 +34,32 @@ export interface Words {
 }
 
 /** What a command works with. */
-export interface CommandParts {
+interface CommandParts {
   db: Db
   tell: (line: string) => void
   /** To the audit log; with nothing to tell it finds out whether it could. */
   record: (entries: readonly AuditEntry[]) => Promise<void>
 }
 
+/** Carries out `keys` or `namespaces` with the settings' database. */
+export function administer(
+  config: Config,
+  log: Logger,
+  what: 'keys' | 'namespaces',
+  words: Words,
+  tell: CommandParts['tell'],
+): Promise<void> {
+  // Of a namespace that is deleted millions of rows may go.
+  return withDatabase(config, log, { patient: words.action === 'delete' }, async (database, backing) => {
+    await prepareSchema(database, backing)
+    const carryOut = what === 'keys' ? commandKeys : commandNamespaces
+    await carryOut({ db: database.db, tell, record: commandRecord(config, backing) }, words)
+  })
+}
+
 const NAMESPACE = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
-export async function commandNamespaces(parts: CommandParts, { action, subject }: Words): Promise<void> {
+async function commandNamespaces(parts: CommandParts, { action, subject }: Words): Promise<void> {
   switch (action) {
     case 'list':
       for (const { name, createdAt } of await listNamespaces(parts.db))

@@ -1,16 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { commandRecord } from '../backing/open-audit.ts'
 import { openKeyring } from '../backing/open-keyring.ts'
+import { prepareSchema } from '../backing/prepare-schema.ts'
+import type { Config } from '../config/config.ts'
 import { KEY_CACHE_MS } from '../crypto/keyring.ts'
 import { rewrapDataKeys } from '../crypto/rewrap.ts'
 import type { AuditEntry } from '../domain/audit.ts'
 import { StartupError, VaultError } from '../domain/errors.ts'
 import type { MasterKey } from '../domain/keyring.ts'
 import type { Keyring, NamespaceKeys, UnreadableError } from '../domain/keyring.ts'
+import { COMMAND_LINE } from '../domain/token.ts'
 import type { Db } from '../store/database.ts'
 import type { KeyRotationStore, Page } from '../store/key-rotations.ts'
 import { createKeyRotationStore } from '../store/key-rotations.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
+import { withDatabase } from './with-database.ts'
+
+/** Rotates the keys of the settings' database, and writes to the audit log what was done. */
+export function commandRotateKeys(
+  config: Config,
+  log: Logger,
+  { dataKeys, anew }: { dataKeys: boolean; anew: boolean },
+  output: Output,
+): Promise<void> {
+  return withDatabase(config, log, { patient: true }, async (database, backing) => {
+    await prepareSchema(database, backing)
+    const record = commandRecord(config, backing)
+    await record([])
+    await rotateKeys(database.db, backing.masterKeys, output, {
+      dataKeys: dataKeys || anew,
+      anew,
+      record: (rotated) => record([{ action: 'keys.rotated', actor: COMMAND_LINE, rotated, outcome: 'ok' }]),
+    })
+  })
+}
 
 export interface RotationOptions {
   /** Seal every token anew, too. */

@@ -137,7 +137,11 @@ test('verify does not take a fault of ours for one of the file', async () => {
   const fault = new TypeError('a fault of ours')
   const reading = vi.spyOn(AuditVerifier.prototype, 'read').mockRejectedValue(fault)
   try {
-    const verifying = commandAudit(readConfig(settings.env), 'verify', [file], () => undefined)
+    const verifying = commandAudit(
+      readConfig(settings.env),
+      { action: 'verify', subject: file, more: [] },
+      () => undefined,
+    )
     await expect(verifying).rejects.toBe(fault)
   } finally {
     reading.mockRestore()

@@ -29,7 +29,8 @@ const three = ['a', 'b', 'c'].map(deletionOf)
 
 async function verify(...files: string[]): Promise<string> {
   const said: string[] = []
-  await commandAudit(config, 'verify', files, (line) => said.push(line))
+  const [subject, ...more] = files
+  await commandAudit(config, { action: 'verify', subject, more }, (line) => said.push(line))
   return said[0] ?? ''
 }
 
