@@ -21,7 +21,7 @@ export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buf
     .setAAD(associated)
     .setAuthTag(sealed.subarray(-TAG.authTagLength))
   const plaintext = decipher.update(ciphertext)
-  // Of GCM it checks the tag, and adds nothing.
+  // It only verifies the tag: GCM has no trailing bytes.
   decipher.final()
   return plaintext
 }

@@ -7,7 +7,7 @@ export interface LockedNamespaces {
   note(namespaceId: string, error: unknown): boolean
 }
 
-/** As often a replica that was given the key meanwhile, or whose keys were moved, finds out by itself. */
+/** How long such a namespace is left alone before this replica tries its keys again: it may have been given the key. */
 const LOCKED_MS = 60_000
 
 export function createLockedNamespaces(): LockedNamespaces {

@@ -7,9 +7,8 @@ import { VaultError } from '../domain/errors.ts'
  */
 const HEAD_START_MS = 12_000
 /**
- * Of the time before its own start a replica knows nothing, nor of a time in which it did not look. Enough for those who
- * find the storage the next time they try; no more, since replicas that are restarted time and again must take over from
- * each other nevertheless.
+ * After its own start, or a pause in which it did not look, a replica takes nothing over for so long: peers with an answer
+ * in hand store it first. A longer time would keep replicas that restart often from ever taking over.
  */
 const START_MS = 1_500
 /** The refresher looks every half second, or as soon as a busy storage has answered: that took it up to 8 s. */

@@ -2,7 +2,10 @@ import type { Clock } from '../domain/clock.ts'
 
 /** A caller waits for a provider, on its own or another's behalf, only so long; the work goes on. */
 export const MOST_WAIT_MS = 15_000
-/** Let go all at once, a crowd would hold up everybody else, and have all that it makes in memory at a time. */
+/**
+ * Callers who are released in one turn of the event loop: to resolve a crowd at once stalls every other request, and has
+ * all of its answers in memory at a time.
+ */
 const LET_GO_TOGETHER = 50
 
 interface Waiting<Result> {
