@@ -105,7 +105,7 @@ describe('a sealed value does not open', () => {
     unreadable(() => keys.open(PLACE, Buffer.concat([sealed, Buffer.alloc(1)])))
   })
 
-  test('whatever bytes somebody makes up', () => {
+  test('made up of any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         unreadable(() => keys.open(PLACE, Buffer.concat([Buffer.from([1, 0, 0, 0, 2]), bytes])))

@@ -42,7 +42,7 @@ describe('a provider of the file', () => {
     })
   })
 
-  test('has what it says', () => {
+  test('has each setting that the file gives it', () => {
     const entry = {
       name: 'acme',
       token_url: TOKEN_URL,

@@ -92,7 +92,7 @@ describe('the places of a provider', () => {
     )
   })
 
-  test('may be none', async () => {
+  test('may be none, and then nothing of it is claimed', async () => {
     await storage.fill(1)
     expect(await claimDue(8, [{ ...dueTerms(), places: 0 }])).toEqual([])
   })
