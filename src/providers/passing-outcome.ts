@@ -6,7 +6,8 @@ type PassingOutcome = Extract<RefreshOutcome, { kind: 'throttled' | 'unavailable
 
 /**
  * What an answer means that asks to come again later; null for any other one. 429 and 5xx speak for themselves, whatever
- * the body says; other statuses do not: providers report throttling with 400.
+ * the body says; other statuses do not: providers report throttling with 400. A refusal without a code that says when to
+ * come again is as good as a 429: GitHub has a 403.
  */
 export function passingOutcome(
   { status, retryAfter }: { status: number; retryAfter: string | null },
@@ -16,7 +17,9 @@ export function passingOutcome(
   const verdict = verdictOf(code)
   const error = safeCode(code, `http_${status}`)
   const wait = retryAfterSeconds(retryAfter, now)
-  if (status === 429 || verdict === 'throttled') return { kind: 'throttled', error, retryAfterSeconds: wait }
+  const isPutOff = status >= 400 && status < 500 && code === null && wait !== null
+  if (status === 429 || verdict === 'throttled' || isPutOff)
+    return { kind: 'throttled', error, retryAfterSeconds: wait }
   if (status < 500 && verdict !== 'unavailable') return null
   return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
 }

@@ -93,4 +93,4 @@ test('a code in flight at a kill is sent once more after the lease, a refusal th
     await settings.drop()
     await database.drop()
   }
-}, 60_000)
+}, 180_000)
