@@ -23,7 +23,6 @@ interface ClaimedRow {
  * The provider's terms say that the token may be renewed now. Each line is one of them. A lease that is still there
  * has run out, by the second line: its owner was cut off, and what it sent is replayed without regard to the floor, and
  * to an owner with an answer in hand while the provider forgives the replay: its grace is shorter than that would take.
- * Nor does a replay wait for the end of a back-off, which did not hold back what it repeats.
  * No floor either for a replay of what was lost, nor for the renewal by which one makes sure, once that is due.
  */
 const claimable = (takeOver: boolean) => sql`
@@ -35,6 +34,9 @@ const claimable = (takeOver: boolean) => sql`
       and (access_token is null or expires_at <= now() or refreshed_at is null
         or lease_until is not null or lost_at > refreshed_at or (lost_at is not null and refresh_due_at <= now())
         or refreshed_at <= now() - least(min_interval, lifetime_seconds / 5) * interval '1 second')`
+
+/** A replay does not wait for the end of a back-off, which did not hold back what it repeats. */
+const PUT_OFF = sql`(retry_at > now() and lease_until is null)`
 
 /** As `lossOf` in domain/renewal.ts. */
 const LOSS = sql`case when refreshed_at is null or lost_at > refreshed_at then lost_at end`
@@ -52,7 +54,7 @@ export async function claimDue(
   const ids = busy.map(({ id }) => id)
   // A save may move refresh_due_at before the end of a back-off.
   const due = sql`${claimable(takeOver)} and refresh_due_at <= now()
-      and (retry_at is null or retry_at <= now() or lease_until is not null)
+      and ${PUT_OFF} is not true
       and (namespace_id, id) not in (select * from unnest(${namespaces}::uuid[], ${ids}::text[]))
       and namespace_id <> all(${claimer.locked.ids()}::uuid[])
     order by refresh_due_at limit places for update skip locked`
@@ -68,7 +70,7 @@ export async function claimOne(
   { forced, takeOver }: ClaimOptions,
 ): Promise<Claim | null> {
   const one = sql`${claimable(takeOver)} and namespace_id = ${namespaceId} and id = ${id} and version = ${version}
-      and (retry_at is null or retry_at <= now() or lease_until is not null or (${forced} and error_code <> 'provider_throttled'))
+      and (${PUT_OFF} is not true or (${forced} and error_code <> 'provider_throttled'))
     for update`
   const [row] = await claimWhere(claimer, [{ ...terms, places: 1 }], one, 1)
   if (row === undefined) return null

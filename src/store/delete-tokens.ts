@@ -7,7 +7,7 @@ import type { TokenFilter } from '../domain/token-store.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import { filtered } from './read-tokens.ts'
-import { keepSpent } from './spent-renewals.ts'
+import { keepSpent, LOSING } from './spent-renewals.ts'
 import { isSameToken } from './token-rows.ts'
 import { uuidV7 } from './uuid-v7.ts'
 
@@ -67,7 +67,7 @@ async function deleteWhere(
   const { numAffectedRows } = await sql`
     with gone as (
       delete from tokens where namespace_id = ${namespaceId} and ${which}
-      returning *
+      returning id, ${LOSING}
     ), spent as (${keepSpent('gone')})
     insert into events (namespace_id, id, token_id, type, at, actor)
     select namespace_id, ${uuidV7}, id, ${type}, clock_timestamp(), ${actor} from gone`.execute(db)

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import { isWaitAskedFor } from '../domain/freshness.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
 import type { Claim } from '../domain/renewal.ts'
-import type { Secret } from '../domain/secret.ts'
 import type { Token } from '../domain/token.ts'
+import { clientOf } from './clients.ts'
 import type { Db } from './database.ts'
 import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
@@ -123,11 +123,16 @@ function isPassedOnTo({ leaseUntil, claimedAt }: TokenRow, claim: Claim): boolea
 }
 
 /** Is it another refresh token, for the one that was presented and that the row still has? */
-function isSuccessor(row: TokenRow, { claim, columns: { refreshDigest }, keys }: LateSettling): boolean {
+function isSuccessor(row: TokenRow, late: LateSettling): boolean {
+  const { refreshDigest } = late.columns
+  if (!(refreshDigest instanceof Buffer) || !hasPresented(row, late)) return false
+  return row.refreshDigest?.equals(refreshDigest) === false
+}
+
+/** Has the row the refresh token that was presented? */
+function hasPresented({ refreshDigest }: TokenRow, { claim, keys }: LateSettling): boolean {
   const { refreshToken } = claim.token
-  if (!(refreshDigest instanceof Buffer) || refreshToken === null) return false
-  const digest = keys.digest('refresh_token', refreshToken)
-  return row.refreshDigest?.equals(digest) === true && !refreshDigest.equals(digest)
+  return refreshToken !== null && refreshDigest?.equals(keys.digest('refresh_token', refreshToken)) === true
 }
 
 /**
@@ -178,16 +183,12 @@ async function endSpent(
 }
 
 /** A grant is dead whatever else was saved, but for another refresh token or client, or at another data centre. */
-async function isDeadFor(row: TokenRow, { claim, settlement, read }: LateSettling): Promise<boolean> {
-  if (settlement.token.status !== 'reauth_required') return false
-  const stored = await read(row)
-  const { token } = claim
-  if (stored.clientId !== token.clientId || stored.apiDomain !== token.apiDomain) return false
-  return isSame(stored.refreshToken, token.refreshToken) && isSame(stored.clientSecret, token.clientSecret)
+async function isDeadFor(row: TokenRow, late: LateSettling): Promise<boolean> {
+  const { claim, settlement, keys, read } = late
+  if (settlement.token.status !== 'reauth_required' || !hasPresented(row, late)) return false
+  if (row.apiDomain !== claim.token.apiDomain) return false
+  return clientOf(await read(row), keys).digest.equals(clientOf(claim.token, keys).digest)
 }
-
-const isSame = (one: Secret | null, other: Secret | null) =>
-  one === null ? other === null : one.equals(other)
 
 async function bury(
   db: Db,

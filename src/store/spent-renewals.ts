@@ -13,6 +13,11 @@ const ASKED_UNTIL = `case when error_code = 'provider_throttled'
   or (error_code = 'provider_unavailable' and retry_at - error_at > interval '${CALLER_RETRY_SECONDS} seconds')
   then retry_at end`
 
+/** The columns of tokens that `keepSpent` reads. */
+export const LOSING = sql.raw(
+  'namespace_id, refresh_digest, renewals, lease_until, lease_owner, claimed_at, lost_at, retry_at, error_code, error_at',
+)
+
 /** From `losing`, rows of tokens that are about to lose their refresh token. */
 export const keepSpent = (losing: string) =>
   sql.raw(`
@@ -27,7 +32,7 @@ export const keepSpent = (losing: string) =>
 /** Keeps what is known of the renewals of the refresh token that this token is about to lose. By the primary key. */
 export async function leaveRenewals(db: Db, { namespaceId, id }: TokenRef): Promise<void> {
   await sql`with losing as (
-      select * from tokens where namespace_id = ${namespaceId} and id = ${id}
+      select ${LOSING} from tokens where namespace_id = ${namespaceId} and id = ${id}
     ) ${keepSpent('losing')}`.execute(db)
 }
 
