@@ -46,10 +46,11 @@ export function whyNotFresh(token: Token, provider: Provider | null, now: Date):
     return new VaultError('not_refreshable', `No fresh access token can be had: the token ${missing}.`)
   }
   if (token.lastError !== null) return renewalError(token, now)
-  const slot = provider === null ? now : nextSlot(token.renewals, provider, now)
-  if (slot > now) return throttled(now, slot)
-  // What the provider has asked for of the same refresh token while another token had it.
-  if (token.retryAt !== null && token.retryAt > now) return throttled(now, token.retryAt)
+  return (provider && heldBack(token, provider, now)) ?? notAnswered()
+}
+
+/** The provider has not answered a renewal in the time that a caller waits. */
+export function notAnswered(): VaultError {
   return new VaultError('provider_unavailable', 'The provider has not answered in time. Try again.', {
     retryAfterSeconds: 1,
   })
@@ -81,8 +82,14 @@ export function renewalError(token: Token, now: Date): VaultError {
   }
 }
 
-/** The provider's limit is spent until then. */
-export function throttled(now: Date, until: Date): VaultError {
+/**
+ * Null where nothing stands in the way. A wait without a failure is one that the provider asked for, and that a save in
+ * between, or another token, has left behind with the refresh token.
+ */
+export function heldBack({ renewals, retryAt }: Token, provider: Provider, now: Date): VaultError | null {
+  const slot = nextSlot(renewals, provider, now)
+  const until = retryAt !== null && retryAt > slot ? retryAt : slot
+  if (until <= now) return null
   const detail = 'The provider allows no further renewal of this refresh token for now.'
   return new VaultError('provider_throttled', detail, { retryAfterSeconds: secondsUntil(until, now) })
 }

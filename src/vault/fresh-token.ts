@@ -3,13 +3,14 @@ import { storageUnavailable, VaultError } from '../domain/errors.ts'
 import {
   canRenew,
   hasFailedSince,
+  heldBack,
   isAskedToWait,
   isTooSoon,
+  notAnswered,
   renewalError,
-  throttled,
   whyNotFresh,
 } from '../domain/freshness.ts'
-import { hasLife, hasRefreshGrant, isLive, nextSlot } from '../domain/life.ts'
+import { hasLife, hasRefreshGrant, isLive } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
@@ -46,18 +47,16 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   if (provider === null || !hasRefreshGrant(token)) throw whyNotFresh(token, provider, now)
   if (token.status === 'reauth_required' || isAskedToWait(token, now)) throw renewalError(token, now)
   const renewal = await awaitRenewal(parts, token, provider, true)
-  if (renewal === null) throw whyNotFresh({ ...token, lastError: null }, provider, now)
+  if (renewal === null) throw notAnswered()
   if (renewal.renewed) return renewal
   const failed = hasFailedSince(renewal.token, token)
   if (!failed && isTooSoon(renewal.token, provider, renewal.now)) return renewal
   if (renewal.token.lastError !== null) throw renewalError(renewal.token, renewal.now)
-  const slot = nextSlot(renewal.token.renewals, provider, renewal.now)
-  if (slot > renewal.now) throw throttled(renewal.now, slot)
-  const { retryAt, leaseUntil } = renewal.token
-  // What the provider asked for while a save came in between.
-  if (retryAt !== null && retryAt > renewal.now) throw throttled(renewal.now, retryAt)
+  const held = heldBack(renewal.token, provider, renewal.now)
+  if (held !== null) throw held
   // It has run out, and it is not time yet to take it over.
-  if (leaseUntil !== null) throw storageUnavailable('An earlier renewal of the token was cut off.')
+  if (renewal.token.leaseUntil !== null)
+    throw storageUnavailable('An earlier renewal of the token was cut off.')
   return living(renewal, provider)
 }
 

@@ -110,9 +110,9 @@ describe('why no fresh token can be had', () => {
 
   test('is that the provider asked for a wait that came with the refresh token, the later one of two', () => {
     const held = { ...EXPIRED, retryAt: inSeconds(60) }
-    const facts = (words: TokenWords) => whyNotFresh(tokenOf(words), ZOHO, NOON)
-    expect(facts(held)).toMatchObject({ code: 'provider_throttled', facts: { retryAfterSeconds: 60 } })
-    expect(facts({ ...held, renewals: spent })).toMatchObject({ facts: { retryAfterSeconds: 500 } })
+    const why = (words: TokenWords) => whyNotFresh(tokenOf(words), ZOHO, NOON)
+    expect(why(held)).toMatchObject({ code: 'provider_throttled', facts: { retryAfterSeconds: 60 } })
+    expect(why({ ...held, renewals: spent })).toMatchObject({ facts: { retryAfterSeconds: 500 } })
   })
 
   test('is the last failure where there is one', () => {
