@@ -22,6 +22,8 @@ export interface Settings {
   /** The same, unless the variable has a fault already: one that cannot be read is not called missing as well. */
   missing(name: string, wrong: string, example: string): void
   faults: readonly string[]
+  /** The variables that begin so and were never asked for. */
+  unasked(prefix: string): string[]
 }
 
 const SECRET_FILE_EXAMPLE = '/run/secrets/name'
@@ -33,10 +35,7 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     faults.push(`${name}: ${wrong}, for example ${name}=${example}`)
   }
 
-  const given = (name: string): string | null => {
-    const value = env[name]
-    return value === undefined || value === '' ? null : value
-  }
+  const { given, unasked } = lookUp(env)
   const file = (name: string, example: string): string | null => {
     const path = given(name)
     if (path === null) return null
@@ -62,6 +61,7 @@ export function createSettings(env: Environment, secretNames: readonly string[])
     file,
     fault,
     faults,
+    unasked,
     missing(name, wrong, example) {
       const known = faults.some((line) => line.startsWith(`${name}:`) || line.startsWith(`${name}_FILE:`))
       if (!known) fault(name, wrong, example)
@@ -87,5 +87,19 @@ export function createSettings(env: Environment, secretNames: readonly string[])
       if (value !== null && result === null) fault(name, 'does not parse', example)
       return result
     },
+  }
+}
+
+/** An empty variable counts as unset, as in docker-compose. */
+function lookUp(env: Environment) {
+  const asked = new Set<string>()
+  return {
+    given: (name: string): string | null => {
+      asked.add(name)
+      const value = env[name]
+      return value === undefined || value === '' ? null : value
+    },
+    unasked: (prefix: string) =>
+      Object.keys(env).filter((name) => name.startsWith(prefix) && !asked.has(name)),
   }
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { OWN_NAMES, readConfig } from '../../src/config/config.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { settingsRead } from '../support/settings-read.ts'
 
 interface ComposeService {
   image: string
@@ -74,7 +75,7 @@ describe('docker-compose.yml', () => {
 
   it('sets nothing that the vault does not know', () => {
     const own = Object.keys(vault.environment).filter((name) => name.startsWith('TOKEN_VAULT_'))
-    expect(OWN_NAMES).toEqual(expect.arrayContaining(own))
+    expect([...settingsRead()]).toEqual(expect.arrayContaining(own))
     expect(migrate.environment).toEqual(vault.environment)
   })
 
