@@ -33,11 +33,10 @@ export function describeFailure(
       return { code: 'provider_throttled', detail: `${said}: the vault waits and tries again` }
     case 'nonsense':
       return { code: 'provider_error', detail: `${said}: the vault tries again` }
-    case 'unavailable':
-      return {
-        code: 'provider_unavailable',
-        detail: `no answer (${outcome.error}): ${remedyOf(outcome.error)}`,
-      }
+    case 'unavailable': {
+      const came = outcome.failed === true ? said : `no answer (${outcome.error})`
+      return { code: 'provider_unavailable', detail: `${came}: ${remedyOf(outcome.error)}` }
+    }
   }
 }
 

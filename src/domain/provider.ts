@@ -66,12 +66,12 @@ export type RefreshOutcome =
   /** Too many requests; `retryAfterSeconds` where the provider said so. */
   | { kind: 'throttled'; error: string; retryAfterSeconds: number | null }
   /** The provider was reached and made no sense. `refused`: by an error, so that it has replaced nothing. */
-  | { kind: 'nonsense'; error: string; refused?: true }
+  | { kind: 'nonsense'; error: string; refused?: true; failed?: true }
   /**
    * Network, time-out, 5xx. `sent`: may the provider have seen the refresh token? `retryAfterSeconds` where the
-   * provider said so.
+   * provider said so. `failed`: its answer came, and says that it failed.
    */
-  | { kind: 'unavailable'; error: string; sent: boolean; retryAfterSeconds?: number }
+  | { kind: 'unavailable'; error: string; sent: boolean; failed?: true; retryAfterSeconds?: number }
 
 /** The error of a token whose `api_domain` no data centre has: there is nowhere to send it. */
 export const UNKNOWN_API_DOMAIN = 'unknown_api_domain'

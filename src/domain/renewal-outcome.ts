@@ -20,3 +20,11 @@ export function isUnknown(outcome: Failure): boolean {
     (outcome.kind === 'unavailable' && outcome.sent)
   )
 }
+
+/**
+ * The answer did not come, or reads as nothing: the provider may well have replaced the refresh token. By an error status
+ * it has said that it failed, which must not excuse that it refuses a crowd of tokens later.
+ */
+export function isAnswerLost(outcome: Failure): boolean {
+  return isUnknown(outcome) && !('failed' in outcome)
+}

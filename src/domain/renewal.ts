@@ -6,7 +6,7 @@ import type { Provider, RenewedOutcome } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import { describeFailure } from './describe-failure.ts'
 import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
-import { isUnknown } from './renewal-outcome.ts'
+import { isAnswerLost } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
 import { isOurDelay, retryDelays } from './retry.ts'
 import type { LastError, Token } from './token.ts'
@@ -102,8 +102,7 @@ export function isDeathExplained({ token: { lostAt }, claimedAt }: Claim, provid
 
 /** Does it repeat a request whose answer was lost, while the provider's grace lasts? Behind that it is of no use. */
 export function isReplayInGrace({ token, claimedAt }: Claim, provider: Provider): boolean {
-  const lostAt = lossOf(token)
-  return lostAt !== null && claimedAt.getTime() - lostAt.getTime() < graceOf(provider) * 1000
+  return lossWithin(token, graceOf(provider), claimedAt) !== null
 }
 
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */
@@ -183,8 +182,9 @@ function failed(
   policy: SchedulePolicy,
 ): Settlement {
   const attempts = (claim.token.lastError?.attempts ?? 0) + (isOurDelay(outcome) ? 0 : 1)
-  const lostAt = isAnswerLost(outcome, provider)
-    ? (lossOf(claim.token) ?? claim.claimedAt)
+  const isLost = provider.rotates !== 'never' && isAnswerLost(outcome)
+  const lostAt = isLost
+    ? (lossWithin(claim.token, graceOf(provider), now) ?? claim.claimedAt)
     : claim.token.lostAt
   const lastError: LastError = { ...describeFailure(outcome, claim.token, provider), at: now, attempts }
   const sent = wasSent(outcome)
@@ -227,9 +227,10 @@ export function lossOf({ lostAt, refreshedAt }: Token): Date | null {
   return lostAt !== null && (refreshedAt === null || lostAt > refreshedAt) ? lostAt : null
 }
 
-/** Does nobody know whether the refresh token was replaced? */
-function isAnswerLost(outcome: Failure, { rotates }: Provider): boolean {
-  return rotates !== 'never' && isUnknown(outcome)
+/** The same, while its grace lasts: another loss behind that has a grace of its own, and counts in its place. */
+export function lossWithin(token: Token, graceSeconds: number, now: Date): Date | null {
+  const loss = lossOf(token)
+  return loss !== null && now.getTime() - loss.getTime() < graceSeconds * 1000 ? loss : null
 }
 
 /** A request that never left is a free retry: the provider has not counted it. */

@@ -34,10 +34,11 @@ interface Attempt {
 }
 
 export function retryDelays(failure: Failure, attempt: Attempt, random: () => number): RetryDelays {
-  const { provider, attempts, lostSeconds } = attempt
+  const { provider, attempts } = attempt
   switch (failure.kind) {
     case 'throttled': {
-      const seconds = throttleSeconds(failure, provider)
+      const isOurs = failure.retryAfterSeconds === null && provider.limit === null
+      const seconds = Math.min(throttleSeconds(failure, provider), isOurs ? mostSeconds(attempt) : Infinity)
       return { refresherSeconds: seconds * (1 + random() * RETRY_AFTER_JITTER), callerSeconds: seconds }
     }
     case 'paused':
@@ -61,7 +62,7 @@ export function retryDelays(failure: Failure, attempt: Attempt, random: () => nu
         return { refresherSeconds: seconds, callerSeconds: seconds }
       }
       const asked = failure.kind === 'unavailable' ? failure.retryAfterSeconds : undefined
-      const ceiling = backoffCeiling(attempts, provider.reuseGraceSeconds, lostSeconds)
+      const ceiling = Math.min(backoffCeiling(attempts), mostSeconds(attempt))
       if (asked === undefined) {
         const seconds = random() * ceiling
         return { refresherSeconds: seconds, callerSeconds: Math.min(seconds, CALLER_RETRY_SECONDS) }
@@ -92,9 +93,13 @@ export function slowRetrySeconds(random: () => number): number {
   return SLOW_RETRY_SECONDS * (1 + random())
 }
 
-/** Exponential, with full jitter; where an answer was lost, soon enough for what is left of the provider's grace. */
-function backoffCeiling(attempts: number, graceSeconds: number, lostSeconds: number | null): number {
-  const ceiling = Math.min(BACKOFF_SECONDS.most, BACKOFF_SECONDS.base * 2 ** Math.min(attempts, 30))
-  const graceLeft = lostSeconds === null ? 0 : graceSeconds - lostSeconds
-  return graceLeft > 0 ? Math.min(ceiling, graceLeft / 3) : ceiling
+/** Exponential, with full jitter. */
+function backoffCeiling(attempts: number): number {
+  return Math.min(BACKOFF_SECONDS.most, BACKOFF_SECONDS.base * 2 ** Math.min(attempts, 30))
+}
+
+/** Where an answer was lost, soon enough for what is left of the provider's grace, unless the provider asks for more. */
+function mostSeconds({ provider, lostSeconds }: Attempt): number {
+  const graceLeft = lostSeconds === null ? 0 : provider.reuseGraceSeconds - lostSeconds
+  return graceLeft > 0 ? graceLeft / 3 : Infinity
 }

@@ -33,18 +33,23 @@ export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
   const code = errorCodeOf(fields)
   const passing = passingOutcome(answer, code, now)
   if (passing !== null) return passing
-  if (fields === null) return nonsense('not_json')
+  const isRefusal = status < 200 || status > 299
+  if (fields === null) return nonsense('not_json', isRefusal)
   if (isDeadInDisguise(fields)) return { kind: 'dead', error: safeCode(code, 'refused') }
   const verdict = verdictOf(code)
   if (verdict === 'dead' || verdict === 'client_refused' || verdict === 'misconfigured') {
     return { kind: verdict, error: safeCode(code, 'refused') }
   }
   if (fields['error']) return { kind: 'nonsense', error: safeCode(code, 'unknown_error'), refused: true }
-  if (status < 200 || status > 299) return nonsense(`http_${status}`)
+  if (isRefusal) return nonsense(`http_${status}`, true)
   return renewal(fields)
 }
 
-const nonsense = (error: string): RefreshOutcome => ({ kind: 'nonsense', error })
+const nonsense = (error: string, failed = false): RefreshOutcome => ({
+  kind: 'nonsense',
+  error,
+  ...(failed && { failed }),
+})
 
 /**
  * Atlassian has called a dead refresh token a refused client, which would stop all tokens of that client. HubSpot's

@@ -21,5 +21,17 @@ export function passingOutcome(
   if (status === 429 || verdict === 'throttled' || isPutOff)
     return { kind: 'throttled', error, retryAfterSeconds: wait }
   if (status < 500 && verdict !== 'unavailable') return null
-  return { kind: 'unavailable', error, sent: true, ...(wait !== null && { retryAfterSeconds: wait }) }
+  const asked = wait !== null && { retryAfterSeconds: wait }
+  return {
+    kind: 'unavailable',
+    error,
+    sent: true,
+    ...(!isGatewayStatus(status) && { failed: true }),
+    ...asked,
+  }
+}
+
+/** Of who has no answer of the provider's own: what became of the request nobody knows. */
+function isGatewayStatus(status: number): boolean {
+  return status === 502 || status === 504
 }

@@ -38,8 +38,8 @@ const claimable = (takeOver: boolean) => sql`
 /** A replay does not wait for the end of a back-off, which did not hold back what it repeats. */
 const PUT_OFF = sql`(retry_at > now() and lease_until is null)`
 
-/** As `lossOf` in domain/renewal.ts. */
-const LOSS = sql`case when refreshed_at is null or lost_at > refreshed_at then lost_at end`
+/** As `lossWithin` in domain/renewal.ts. */
+const LOSS = sql`case when (refreshed_at is null or lost_at > refreshed_at) and lost_at > grace_since then lost_at end`
 
 /**
  * Along tokens_due, in the order in which they fall due, the providers in turn: one that is down gives back its places
@@ -97,7 +97,8 @@ async function claimWhere(
         ${column((term) => term.limit?.count ?? null)}::int[], ${column((term) => term.limit?.windowSeconds ?? null)}::float8[]
       ) as terms (of_provider, places, lease_seconds, replay_within, min_interval, limit_count, limit_window)
     ), claimable as (
-      select found.*, now() + lease_seconds * interval '1 second' as until, lease_seconds, limit_count
+      select found.*, now() + lease_seconds * interval '1 second' as until,
+        now() - (lease_seconds + replay_within) * interval '1 second' as grace_since, lease_seconds, limit_count
       from terms cross join lateral (
         select row_number() over (order by due_at) as turn, locked.* from (
           select namespace_id, id, refresh_due_at as due_at, fence as former_fence, claimed_at as former_claim,

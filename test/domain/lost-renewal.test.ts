@@ -10,6 +10,7 @@ import {
   sendWithinSeconds,
 } from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import type { LastError } from '../../src/domain/token.ts'
 import { inSeconds, NOON } from '../support/domain.ts'
 import { ACME, claimOf, RENEWED, secondsAfter, settle } from '../support/settling.ts'
 
@@ -62,6 +63,8 @@ describe('an outcome that was lost', () => {
       { kind: 'nonsense', error: 'odd', refused: true },
       null,
     ],
+    ['the provider said that it failed', STRICT, { ...CUT, error: 'http_503', failed: true }, null],
+    ['it refused by a page', STRICT, { kind: 'nonsense', error: 'http_404', failed: true }, null],
     ['the request never left', STRICT, { ...CUT, sent: false }, null],
     ['the provider throttled', STRICT, { kind: 'throttled', error: 'x', retryAfterSeconds: null }, null],
     ['the provider does not rotate', ACME, CUT, null],
@@ -103,7 +106,45 @@ describe('an outcome that was lost', () => {
   test('is forgotten with the next success, and stays known through other failures', () => {
     const claim = claimOf({ lostAt: inSeconds(-100) })
     expect(settle(RENEWED, { claim, provider: STRICT }).token.lostAt).toBeNull()
-    expect(settle(CUT, { claim, provider: STRICT }).token.lostAt).toEqual(inSeconds(-100))
+    const failed: RenewalOutcome = { kind: 'throttled', error: 'x', retryAfterSeconds: null }
+    expect(settle(failed, { claim, provider: STRICT }).token.lostAt).toEqual(inSeconds(-100))
+  })
+
+  test.each([
+    ['within the grace is the one that counts', -26, -26],
+    ['whose grace is over gives way to the next, which has a grace of its own', -27, 0],
+  ])('%s', (_which, before, counts) => {
+    const claim = claimOf({ lostAt: inSeconds(before) })
+    expect(settle(CUT, { claim, provider: GRACIOUS }).token.lostAt).toEqual(inSeconds(counts))
+  })
+
+  test('is replayed within the grace however long the provider was away before', () => {
+    const longAgo: LastError = { code: 'provider_unavailable', detail: '', at: NOON, attempts: 40 }
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 27, max: 3600 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (ago, chance) => {
+          const claim = claimOf({ lostAt: inSeconds(-ago), lastError: longAgo })
+          const { token } = settle(CUT, { claim, provider: GRACIOUS, chance })
+          expect(secondsAfter(token.refreshDueAt)).toBeLessThanOrEqual(10)
+        },
+      ),
+    )
+  })
+
+  test.each([
+    [
+      'is left alone for no longer than the grace allows where the provider only says that it throttles',
+      null,
+      8,
+    ],
+    ['is left alone for as long as the provider asks', 40, 40],
+  ])('%s', (_what, retryAfterSeconds, waits) => {
+    const claim = claimOf({ lostAt: inSeconds(-3) })
+    const outcome: RenewalOutcome = { kind: 'throttled', error: 'http_429', retryAfterSeconds }
+    const { token } = settle(outcome, { claim, provider: GRACIOUS })
+    expect(secondsAfter(token.retryAt)).toBe(waits)
   })
 
   test('is followed by one more renewal in the grace, since the request that was cut off may come behind its replay', () => {

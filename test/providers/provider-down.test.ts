@@ -91,12 +91,22 @@ describe('a provider that is down', () => {
     expect(posts).toHaveLength(30)
   })
 
+  test.each([502, 504])('whose gateway answers %i has perhaps done what it was asked', async (status) => {
+    const { providers } = over({ kind: 'answered', status, retryAfter: null, body: '' })
+    expect(await providers.refresh(of(0))).toEqual({
+      kind: 'unavailable',
+      error: `http_${status}`,
+      sent: true,
+    })
+  })
+
   test('is one that answers with 5xx too', async () => {
     const { posts, providers } = over({ kind: 'answered', status: 503, retryAfter: '7', body: '' })
     expect(await providers.refresh(of(0))).toEqual({
       kind: 'unavailable',
       error: 'http_503',
       sent: true,
+      failed: true,
       retryAfterSeconds: 7,
     })
     for (let i = 1; i < 30; i += 1) await providers.refresh(of(i))

@@ -7,7 +7,7 @@ test('a client that is paused sends nothing but the replay of an answer that was
   world.zoho.grants.policy.rotates = true
   const save = (user_name: string) => world.save(0, { provider: 'acme', user_name, api_domain: null })
   const [lost, refused, other] = [await save('ann'), await save('bob'), await save('carl')]
-  world.zoho.make('server_error', 'refresh', 1)
+  world.zoho.make('reset', 'refresh', 1)
   expect((await world.refresh(lost.id)).status).toBe(503)
   world.zoho.make('invalid_client', 'refresh', 1)
   expect((await world.refresh(refused.id)).status).toBe(502)

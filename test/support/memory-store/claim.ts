@@ -1,7 +1,7 @@
 import type { ClientDeaths } from '../../../src/domain/client.ts'
 import { DEATHS_WINDOW_SECONDS, tokensThatBear } from '../../../src/domain/client.ts'
 import type { Claim, RenewalTerms } from '../../../src/domain/renewal.ts'
-import { lossOf } from '../../../src/domain/renewal.ts'
+import { lossOf, lossWithin } from '../../../src/domain/renewal.ts'
 import type { ClaimOptions, DueOptions, DueTerms } from '../../../src/domain/token-store.ts'
 import type { Token } from '../../../src/domain/token.ts'
 import { REFRESHER } from '../../../src/domain/token.ts'
@@ -106,7 +106,9 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
     ...before,
     fence: before.fence + 1,
     leaseUntil: until,
-    lostAt: isCutOff ? (lossOf(before) ?? row.claimedAt) : before.lostAt,
+    lostAt: isCutOff
+      ? (lossWithin(before, terms.leaseSeconds + terms.replaySeconds, now) ?? row.claimedAt)
+      : before.lostAt,
     refreshDueAt: isDueBefore ? before.refreshDueAt : until,
     renewals: terms.limit === null ? [] : [...before.renewals, now].slice(-terms.limit.count),
   }
