@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { UnreadableError } from './keyring.ts'
 
 const SHOWN = '[secret]'
 
@@ -19,8 +20,15 @@ export class Secret {
     return this.#value
   }
 
+  /** A sealed value that does not open is no other one's equal. */
   equals(other: Secret | null): boolean {
-    return this === other || (other !== null && this.reveal() === other.reveal())
+    if (this === other || other === null) return this === other
+    try {
+      return this.reveal() === other.reveal()
+    } catch (error) {
+      if (error instanceof UnreadableError) return false
+      throw error
+    }
   }
 
   toString(): string {

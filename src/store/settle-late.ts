@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { isWaitAskedFor } from '../domain/freshness.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
+import { UnreadableError } from '../domain/keyring.ts'
 import type { Claim } from '../domain/renewal.ts'
 import type { Token } from '../domain/token.ts'
 import { clientOf } from './clients.ts'
@@ -18,6 +19,8 @@ import { isSameToken } from './token-rows.ts'
 /** A settlement that cannot be stored as it is, the keys of its namespace, and how to read a row with them. */
 export interface LateSettling extends Omit<Settling, 'owner'> {
   keys: NamespaceKeys
+  /** The digest of the refresh token that was presented; null where there was none. */
+  presented: Buffer | null
   read: (row: TokenRow) => Promise<Token>
 }
 
@@ -27,9 +30,9 @@ export interface LateSettling extends Omit<Settling, 'owner'> {
  * took over may have presented the replaced one: if the provider revokes both for it, `lost_at` still says why.
  */
 export async function settleLate(db: Db, late: LateSettling): Promise<TokenRow | null> {
-  const { claim, settlement, columns, keys } = late
+  const { claim, settlement, columns, presented } = late
   const { token, event } = settlement
-  const row = (await heirOf(db, claim.token, keys)) ?? (await heirBeingSaved(db, claim.token, keys))
+  const row = (await heirOf(db, claim.token, presented)) ?? (await heirBeingSaved(db, claim.token, presented))
   const told = await endingOf(db, claim)
   if (told !== null) return told === 'renewal.dropped' ? null : (row ?? null)
   const isPassedOn = row !== undefined && isPassedOnTo(row, claim)
@@ -45,6 +48,16 @@ export async function settleLate(db: Db, late: LateSettling): Promise<TokenRow |
     await recordEvents(db, token, [{ ...event, type: 'renewal.dropped' }])
   }
   return null
+}
+
+/** The digest of the refresh token of this claim; null where it has none, or one that does not open: that is never sent. */
+export function presentedBy({ token: { refreshToken } }: Claim, keys: NamespaceKeys): Buffer | null {
+  try {
+    return refreshToken && keys.digest('refresh_token', refreshToken)
+  } catch (error) {
+    if (error instanceof UnreadableError) return null
+    throw error
+  }
 }
 
 /** What the end of this claim was told as; null where it has none yet. Along events_token. */
@@ -64,12 +77,11 @@ async function endingOf(db: Db, { token, fence, claimedAt }: Claim): Promise<str
  * This very token, or else whichever has its refresh token now: another may have absorbed it, or been saved after it was
  * deleted. By the primary keys, in one statement that locks one row.
  */
-async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<TokenRow | undefined> {
-  const { namespaceId, id, refreshToken } = presented
-  const digest = refreshToken && keys.digest('refresh_token', refreshToken)
+async function heirOf(db: Db, claimed: Token, presented: Buffer | null): Promise<TokenRow | undefined> {
+  const { namespaceId, id } = claimed
   const holder = sql<string>`(select token_id from refresh_tokens
-    where namespace_id = ${namespaceId} and digest = ${digest}::bytea)`
-  const itself = sql<boolean>`(id = ${id} and ${isSameToken(presented)})`
+    where namespace_id = ${namespaceId} and digest = ${presented}::bytea)`
+  const itself = sql<boolean>`(id = ${id} and ${isSameToken(claimed)})`
   return db
     .selectFrom('tokens')
     .selectAll()
@@ -82,12 +94,15 @@ async function heirOf(db: Db, presented: Token, keys: NamespaceKeys): Promise<To
 }
 
 /** A save of the refresh token that was presented may be about to commit. */
-async function heirBeingSaved(db: Db, presented: Token, keys: NamespaceKeys): Promise<TokenRow | undefined> {
-  const { namespaceId, refreshToken } = presented
-  if (refreshToken === null) return undefined
-  const lock = lockKey(namespaceId, 'refreshDigest', keys.digest('refresh_token', refreshToken))
+async function heirBeingSaved(
+  db: Db,
+  claimed: Token,
+  presented: Buffer | null,
+): Promise<TokenRow | undefined> {
+  if (presented === null) return undefined
+  const lock = lockKey(claimed.namespaceId, 'refreshDigest', presented)
   await sql`select pg_advisory_xact_lock(${lock.toString()}::bigint)`.execute(db)
-  return heirOf(db, presented, keys)
+  return heirOf(db, claimed, presented)
 }
 
 /**
@@ -130,9 +145,8 @@ function isSuccessor(row: TokenRow, late: LateSettling): boolean {
 }
 
 /** Has the row the refresh token that was presented? */
-function hasPresented({ refreshDigest }: TokenRow, { claim, keys }: LateSettling): boolean {
-  const { refreshToken } = claim.token
-  return refreshToken !== null && refreshDigest?.equals(keys.digest('refresh_token', refreshToken)) === true
+function hasPresented({ refreshDigest }: TokenRow, { presented }: LateSettling): boolean {
+  return presented !== null && refreshDigest?.equals(presented) === true
 }
 
 /**
@@ -169,13 +183,13 @@ async function makeDue(db: Db, { namespaceId, id }: TokenRow, { claimedAt }: Cla
 /** Where no token has the refresh token that was presented, whoever saves it again need not wait; its successor is lost. */
 async function endSpent(
   db: Db,
-  { claim: { token, claimedAt }, settlement, columns, keys }: LateSettling,
+  { claim: { token, claimedAt }, settlement, columns, presented }: LateSettling,
 ): Promise<void> {
-  if (token.refreshToken === null) return
-  const digest = keys.digest('refresh_token', token.refreshToken)
-  const isReplaced = columns.refreshDigest instanceof Buffer
+  if (presented === null) return
+  const { refreshDigest } = columns
+  const isReplaced = refreshDigest instanceof Buffer && !refreshDigest.equals(presented)
   const { lostAt, retryAt } = settlement.token
-  await endSpentLease(db, token, digest, {
+  await endSpentLease(db, token, presented, {
     claimedAt,
     lostAt: isReplaced ? claimedAt : lostAt,
     retryAt: isWaitAskedFor(settlement.token) ? retryAt : null,

@@ -9,7 +9,7 @@ import { clientOf, liftPause, pauseClient } from './clients.ts'
 import type { Db } from './database.ts'
 import { recordEvents } from './record-events.ts'
 import type { TokenRow } from './schema.ts'
-import { settleLate } from './settle-late.ts'
+import { presentedBy, settleLate } from './settle-late.ts'
 import type { Settling } from './settle-together.ts'
 import { settleTogether } from './settle-together.ts'
 import { columnsOf, keepRotated, RING, UNLEASED, updateOf } from './settled-columns.ts'
@@ -63,7 +63,8 @@ async function settleAlone(
     if (succeeded) update = update.set({ replacedAccess: RING })
     else update = update.where('version', '=', claim.token.version)
     const [updated] = await update.returningAll().execute()
-    if (updated === undefined) return settleLate(trx, { claim, settlement, columns, keys, read })
+    if (updated === undefined)
+      return settleLate(trx, { claim, settlement, columns, keys, presented: presentedBy(claim, keys), read })
     await keepRotated(trx, token, columns)
     const paused = await settlePause(trx, token, settlement, keys)
     await recordEvents(trx, token, [event, ...paused])

@@ -133,7 +133,7 @@ describe('a renewal that is under way while its token is deleted', () => {
     const kept = await claimed({ ...EXPIRED, refreshToken: 'refresh-b' })
     for (const claim of [replaced, kept]) await remove(claim)
     await replica.settle(replaced, renewed('access-2', 'refresh-2'))
-    await replica.settle(kept, renewed('access-2'))
+    await replica.settle(kept, renewed('access-2', 'refresh-b'))
     const lost = await replica.save(EXPIRED)
     expect(await replica.claim(lost.id)).toMatchObject({ token: { lostAt: replaced.claimedAt } })
     const sound = await replica.save({ ...EXPIRED, refreshToken: 'refresh-b' })
