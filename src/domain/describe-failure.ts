@@ -1,41 +1,31 @@
 import type { Provider } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import type { Failure } from './renewal-outcome.ts'
-import type { LastError, Token } from './token.ts'
+import type { Token } from './token.ts'
 
-/** What `last_error` says of a renewal that failed: its code, and what a human has to do. */
-export function describeFailure(
-  outcome: Failure,
-  token: Token,
-  provider: Provider,
-): Pick<LastError, 'code' | 'detail'> {
+/** What `last_error` says of a renewal that failed, beside its code: what a human has to do. */
+export function describeFailure(outcome: Failure, token: Token, provider: Provider): string {
   const said = `the provider answered ${outcome.error}`
   switch (outcome.kind) {
     case 'dead':
-      return { code: 'reauth_required', detail: `${deathOf(said, token, provider)}: ${SIGN_IN_AGAIN}` }
+      return `${deathOf(said, token, provider)}: ${SIGN_IN_AGAIN}`
     case 'data_centre_unknown':
-      return { code: 'data_centre_unknown', detail: `${placeOf(outcome.error)}: ${SAVE_API_DOMAIN}` }
+      return `${placeOf(outcome.error)}: ${SAVE_API_DOMAIN}`
     case 'client_refused':
-      return {
-        code: 'client_refused',
-        detail: `${said}: check client_id and client_secret of client ${token.clientId ?? ''}`,
-      }
+      return `${said}: check client_id and client_secret of client ${token.clientId ?? ''}`
     case 'misconfigured':
-      return {
-        code: 'client_refused',
-        detail: `${said}: look at the provider for what client ${token.clientId ?? ''} and its user may do`,
-      }
+      return `${said}: look at the provider for what client ${token.clientId ?? ''} and its user may do`
     case 'paused':
       return outcome.error === 'mass_failure' ? massFailure(token) : clientPaused(token)
     case 'mass_failure':
       return massFailure(token)
     case 'throttled':
-      return { code: 'provider_throttled', detail: `${said}: the vault waits and tries again` }
+      return `${said}: the vault waits and tries again`
     case 'nonsense':
-      return { code: 'provider_error', detail: `${said}: the vault tries again` }
+      return `${said}: the vault tries again`
     case 'unavailable': {
       const came = outcome.failed === true ? said : `no answer (${outcome.error})`
-      return { code: 'provider_unavailable', detail: `${came}: ${remedyOf(outcome.error)}` }
+      return `${came}: ${remedyOf(outcome.error)}`
     }
   }
 }
@@ -63,12 +53,10 @@ function deathOf(said: string, { lostAt }: Token, { rotates }: Provider): string
   return `the outcome of the renewal of ${lostAt.toISOString()} was lost, and then ${said}`
 }
 
-function clientPaused({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
-  const detail = `the provider has refused client ${clientId ?? ''} with this secret, which is not used for now: check client_id and client_secret, save the right ones or force a refresh`
-  return { code: 'client_refused', detail }
+function clientPaused({ clientId }: Token): string {
+  return `the provider has refused client ${clientId ?? ''} with this secret, which is not used for now: check client_id and client_secret, save the right ones or force a refresh`
 }
 
-function massFailure({ clientId }: Token): Pick<LastError, 'code' | 'detail'> {
-  const detail = `the provider refuses the refresh tokens of many users of client ${clientId ?? ''} at once, which is not believed: look at the provider's side; the vault tries again, and a forced refresh decides for one token`
-  return { code: 'mass_failure', detail }
+function massFailure({ clientId }: Token): string {
+  return `the provider refuses the refresh tokens of many users of client ${clientId ?? ''} at once, which is not believed: look at the provider's side; the vault tries again, and a forced refresh decides for one token`
 }

@@ -1,8 +1,9 @@
+import type { ErrorCode } from './errors.ts'
 import { VaultError } from './errors.ts'
 import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
 import type { Provider } from './provider.ts'
 import { CALLER_RETRY_SECONDS } from './retry.ts'
-import type { Token } from './token.ts'
+import type { LastError, Token } from './token.ts'
 
 /** May a caller's wish for a fresh token lead to a request now? The claim decides; this spares it the hopeless ones. */
 export function canRenew(token: Token, provider: Provider | null, now: Date): provider is Provider {
@@ -66,20 +67,20 @@ function missingForRenewal(token: Token, provider: Provider | null): string | nu
 export function renewalError(token: Token, now: Date): VaultError {
   const { lastError, retryAt } = token
   const detail = `The renewal failed: ${lastError?.detail ?? 'no reason is known'}.`
-  const facts = { retryAfterSeconds: secondsUntil(retryAt ?? now, now) }
-  switch (lastError?.code) {
-    case 'reauth_required':
-      return new VaultError('reauth_required', detail)
-    case 'client_refused':
-      return new VaultError('client_refused', detail)
-    case 'provider_throttled':
-      return new VaultError('provider_throttled', detail, facts)
-    case 'provider_error':
-    case 'data_centre_unknown':
-      return new VaultError('provider_error', detail)
-    default:
-      return new VaultError('provider_unavailable', detail, facts)
-  }
+  const code = CODES_FOR_CALLERS[lastError?.code ?? 'provider_unavailable']
+  if (code !== 'provider_throttled' && code !== 'provider_unavailable') return new VaultError(code, detail)
+  return new VaultError(code, detail, { retryAfterSeconds: secondsUntil(retryAt ?? now, now) })
+}
+
+/** Errors have fewer codes: to a caller a mass failure is a provider that is away, an unknown data centre one that errs. */
+const CODES_FOR_CALLERS: Readonly<Record<LastError['code'], ErrorCode>> = {
+  reauth_required: 'reauth_required',
+  client_refused: 'client_refused',
+  provider_throttled: 'provider_throttled',
+  provider_unavailable: 'provider_unavailable',
+  provider_error: 'provider_error',
+  data_centre_unknown: 'provider_error',
+  mass_failure: 'provider_unavailable',
 }
 
 /**

@@ -1,6 +1,7 @@
 import { RETRY_AFTER_SECONDS, VaultError } from './errors.ts'
 import type { Provider, ProviderFailure } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
+import { FAILURE_CODES } from './renewal-outcome.ts'
 import { throttleSeconds } from './retry.ts'
 
 /** A failure that says nothing of the token or code that was sent, as the caller who asked for the request is told. */
@@ -9,22 +10,18 @@ export function providerError(what: string, outcome: ProviderFailure, provider: 
     const remedy = "no data centre has this api_domain. Give that of the user's data centre."
     return new VaultError('client_refused', `${what}: ${remedy}`)
   }
+  const code = FAILURE_CODES[outcome.kind]
   const detail = `${what}: the provider answered ${outcome.error}`
   switch (outcome.kind) {
     case 'client_refused':
     case 'misconfigured':
-      return new VaultError(
-        'client_refused',
-        `${detail}. Check client_id, client_secret, redirect_url and api_domain.`,
-      )
+      return new VaultError(code, `${detail}. Check client_id, client_secret, redirect_url and api_domain.`)
     case 'throttled':
-      return new VaultError('provider_throttled', `${detail}.`, {
-        retryAfterSeconds: throttleSeconds(outcome, provider),
-      })
+      return new VaultError(code, `${detail}.`, { retryAfterSeconds: throttleSeconds(outcome, provider) })
     case 'nonsense':
-      return new VaultError('provider_error', `${detail}.`)
+      return new VaultError(code, `${detail}.`)
     case 'unavailable':
-      return new VaultError('provider_unavailable', `${what}: no answer (${outcome.error}).`, {
+      return new VaultError(code, `${what}: no answer (${outcome.error}).`, {
         retryAfterSeconds: outcome.retryAfterSeconds ?? RETRY_AFTER_SECONDS,
       })
   }

@@ -6,7 +6,7 @@ import type { Provider, RenewedOutcome } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
 import { describeFailure } from './describe-failure.ts'
 import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
-import { isAnswerLost } from './renewal-outcome.ts'
+import { failureCode, isAnswerLost } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
 import { isOurDelay, retryDelays } from './retry.ts'
 import type { LastError, Token } from './token.ts'
@@ -186,7 +186,8 @@ function failed(
   const lostAt = isLost
     ? (lossWithin(claim.token, graceOf(provider), now) ?? claim.claimedAt)
     : claim.token.lostAt
-  const lastError: LastError = { ...describeFailure(outcome, claim.token, provider), at: now, attempts }
+  const detail = describeFailure(outcome, claim.token, provider)
+  const lastError: LastError = { code: failureCode(outcome), detail, at: now, attempts }
   const sent = wasSent(outcome)
   const renewals = sent ? claim.token.renewals : claim.token.renewals.slice(0, -1)
   const before: Token = { ...claim.token, lastError, renewals, lostAt }

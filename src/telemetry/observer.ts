@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { AuditTrail } from '../domain/audit.ts'
 import type { EndpointObserver, ExchangeObserver, Observer, SweepObserver } from '../domain/observer.ts'
 import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
+import { FAILURE_CODES } from '../domain/renewal-outcome.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -13,7 +14,7 @@ export function createObserver(
 ): Observer & ExchangeObserver & SweepObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
-      const line = { token_id: ref.id, provider, outcome: CODES[outcome], stored, ms: Math.round(ms) }
+      const line = { token_id: ref.id, provider, outcome: codeOf(outcome), stored, ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'renewed')
       else log.warn(line, 'renewal failed')
       const code = stored ? line.outcome : 'dropped'
@@ -40,7 +41,7 @@ export function createObserver(
       log.warn({ token_id: ref.id, err: error }, 'a renewal ended without an outcome')
     },
     exchangeSettled({ namespaceId, provider, outcome, ms }) {
-      const line = { namespace_id: namespaceId, provider, outcome: CODES[outcome], ms: Math.round(ms) }
+      const line = { namespace_id: namespaceId, provider, outcome: codeOf(outcome), ms: Math.round(ms) }
       if (outcome === 'renewed') log.info(line, 'exchanged')
       else log.warn(line, 'exchange failed')
       metrics.exchanges.inc({ provider, outcome: line.outcome })
@@ -85,18 +86,10 @@ export function createEndpointObserver(log: Logger, { openBreakers }: Metrics): 
 }
 
 /**
- * The kinds of outcomes under the names that a token's `last_error` and its events have for them; but `paused`, where
- * those say what the client is paused for: `client_refused` or `mass_failure`.
+ * Outcomes under the names that a token's `last_error` and its events have for them; but `paused`, where those say what
+ * the client is paused for: `client_refused` or `mass_failure`.
  */
-const CODES: Readonly<Record<RenewalOutcome['kind'], string>> = {
-  renewed: 'ok',
-  dead: 'reauth_required',
-  data_centre_unknown: 'data_centre_unknown',
-  client_refused: 'client_refused',
-  misconfigured: 'client_refused',
-  throttled: 'provider_throttled',
-  nonsense: 'provider_error',
-  unavailable: 'provider_unavailable',
-  paused: 'paused',
-  mass_failure: 'mass_failure',
+function codeOf(outcome: RenewalOutcome['kind']): string {
+  if (outcome === 'renewed') return 'ok'
+  return outcome === 'paused' ? outcome : FAILURE_CODES[outcome]
 }
