@@ -4,6 +4,7 @@ import type { Provider, RefreshOutcome, RenewedOutcome } from './provider.ts'
 import { providerError } from './provider-error.ts'
 import type { SaveRequest } from './save.ts'
 import type { Secret } from './secret.ts'
+import { after } from './time.ts'
 import type { Token } from './token.ts'
 
 /** An authorization code, and what it was given for. */
@@ -80,7 +81,7 @@ export function saveOfExchange(
     scope: outcome.scope,
     redirectUrl: order.redirectUrl,
     apiDomain: outcome.apiDomain ?? order.apiDomain,
-    expiresAt: expiresInSeconds === null ? null : new Date(claimedAt.getTime() + expiresInSeconds * 1000),
+    expiresAt: expiresInSeconds === null ? null : after(claimedAt, expiresInSeconds),
     expiresInSeconds: null,
   }
 }

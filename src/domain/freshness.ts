@@ -3,6 +3,7 @@ import { VaultError } from './errors.ts'
 import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
 import type { Provider } from './provider.ts'
 import { CALLER_RETRY_SECONDS } from './retry.ts'
+import { later, secondsBetween, wholeSeconds } from './time.ts'
 import type { LastError, Token } from './token.ts'
 
 /** May a caller's wish for a fresh token lead to a request now? The claim decides; this spares it the hopeless ones. */
@@ -30,7 +31,7 @@ export function hasFailedSince({ lastError }: Token, asked: Token): boolean {
  */
 export function isAskedToWait({ lastError, retryAt }: Token, now: Date): boolean {
   if (lastError?.code !== 'provider_unavailable' || retryAt === null || retryAt <= now) return false
-  return retryAt.getTime() - lastError.at.getTime() > CALLER_RETRY_SECONDS * 1000
+  return secondsBetween(lastError.at, retryAt) > CALLER_RETRY_SECONDS
 }
 
 /** Does this failure say for how long the provider is to be left alone, whatever is saved meanwhile? */
@@ -89,12 +90,12 @@ const CODES_FOR_CALLERS: Readonly<Record<LastError['code'], ErrorCode>> = {
  */
 export function heldBack({ renewals, retryAt }: Token, provider: Provider, now: Date): VaultError | null {
   const slot = nextSlot(renewals, provider, now)
-  const until = retryAt !== null && retryAt > slot ? retryAt : slot
+  const until = later(retryAt ?? slot, slot)
   if (until <= now) return null
   const detail = 'The provider allows no further renewal of this refresh token for now.'
   return new VaultError('provider_throttled', detail, { retryAfterSeconds: secondsUntil(until, now) })
 }
 
 function secondsUntil(until: Date, now: Date): number {
-  return Math.max(1, Math.ceil((until.getTime() - now.getTime()) / 1000))
+  return wholeSeconds(until.getTime() - now.getTime())
 }

@@ -1,4 +1,5 @@
 import type { Provider } from './provider.ts'
+import { after, later, secondsBetween } from './time.ts'
 import type { Token } from './token.ts'
 
 /** What the schedule needs beside a token: the operator's margin and a source of chance in [0, 1). */
@@ -15,9 +16,6 @@ const MOST_MARGIN = 1 / 5
 const JITTER = 1 / 10
 /** Two renewals of a living token are at least this part of its life apart, however large the interval. */
 const MOST_FLOOR = 1 / 5
-
-const secondsBetween = (from: Date, to: Date) => (to.getTime() - from.getTime()) / 1000
-const after = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 1000)
 
 /** An access token is there and has not expired; one whose expiry is unknown lives. */
 export function isLive(token: Token, now: Date): boolean {
@@ -61,8 +59,7 @@ export function refreshDueAt(
   const expiry = token.expiresAt ?? after(now, lifetime)
   const margin = Math.min(policy.marginSeconds, lifetime * MOST_MARGIN)
   const due = after(expiry, -margin - policy.random() * JITTER * lifetime)
-  const allowed = provider === null ? now : nextSlot(token.renewals, provider, now)
-  return due > allowed ? due : allowed
+  return provider === null ? later(due, now) : later(due, nextSlot(token.renewals, provider, now))
 }
 
 /** The first moment at which the provider's limit allows another renewal of the same refresh token. */
@@ -70,8 +67,7 @@ export function nextSlot(renewals: Date[], provider: Provider, now: Date): Date 
   if (provider.limit === null) return now
   const oldest = renewals.at(-provider.limit.count)
   if (oldest === undefined) return now
-  const free = after(oldest, provider.limit.windowSeconds)
-  return free > now ? free : now
+  return later(after(oldest, provider.limit.windowSeconds), now)
 }
 
 /** Before this moment a token that lives is not renewed again. */

@@ -2,6 +2,7 @@ import type { SchedulePolicy } from './life.ts'
 import { isLive, lifetimeAt, refreshDueAt } from './life.ts'
 import type { Provider } from './provider.ts'
 import type { Match, SaveRequest } from './save.ts'
+import { after } from './time.ts'
 import type { Token, TokenFields } from './token.ts'
 
 /** The fields that a save may bring too late. */
@@ -107,7 +108,7 @@ function staleFields(
 }
 
 function expiryOf(save: SaveRequest, now: Date): Date | null {
-  if (save.expiresInSeconds !== null) return new Date(now.getTime() + save.expiresInSeconds * 1000)
+  if (save.expiresInSeconds !== null) return after(now, save.expiresInSeconds)
   return save.expiresAt
 }
 
@@ -170,8 +171,8 @@ const MERGED_FIELDS: (keyof TokenFields)[] = [
   'expiresAt',
 ]
 
-function changes(before: Token, after: Token): boolean {
-  return MERGED_FIELDS.some((field) => !sameValue(before[field], after[field]))
+function changes(stored: Token, merged: Token): boolean {
+  return MERGED_FIELDS.some((field) => !sameValue(stored[field], merged[field]))
 }
 
 function sameValue(one: Token[keyof TokenFields], other: Token[keyof TokenFields]): boolean {

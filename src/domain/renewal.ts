@@ -9,6 +9,7 @@ import type { Failure, RenewalOutcome } from './renewal-outcome.ts'
 import { failureCode, isAnswerLost } from './renewal-outcome.ts'
 import type { RetryDelays } from './retry.ts'
 import { isOurDelay, retryDelays } from './retry.ts'
+import { after, later, secondsBetween } from './time.ts'
 import type { LastError, Token } from './token.ts'
 import { REFRESHER } from './token.ts'
 
@@ -97,7 +98,7 @@ export function sendWithinSeconds(provider: Provider): number {
 /** Does a lost outcome explain a death? Not while the provider takes the replaced refresh token all the same. */
 export function isDeathExplained({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
   if (lostAt === null || provider.rotates !== 'always') return false
-  return claimedAt.getTime() - lostAt.getTime() >= provider.reuseGraceSeconds * 1000
+  return secondsBetween(lostAt, claimedAt) >= provider.reuseGraceSeconds
 }
 
 /** Does it repeat a request whose answer was lost, while the provider's grace lasts? Behind that it is of no use. */
@@ -133,7 +134,7 @@ function succeeded(
     tokenType: outcome.tokenType ?? before.tokenType,
     scope: outcome.scope ?? before.scope,
     apiDomain: outcome.apiDomain ?? before.apiDomain,
-    expiresAt: expiresInSeconds === null ? null : new Date(claimedAt.getTime() + expiresInSeconds * 1000),
+    expiresAt: expiresInSeconds === null ? null : after(claimedAt, expiresInSeconds),
     lifetimeSeconds: expiresInSeconds ?? provider.defaultLifetimeSeconds,
     status: 'active',
     lastError: null,
@@ -143,7 +144,7 @@ function succeeded(
     renewals: isReplaced(before, outcome) ? [] : before.renewals,
   }
   const dueAt = refreshDueAt(token, provider, claimedAt, policy)
-  const inGrace = new Date(claimedAt.getTime() + provider.reuseGraceSeconds * PART_OF_GRACE * 1000)
+  const inGrace = after(claimedAt, provider.reuseGraceSeconds * PART_OF_GRACE)
   return {
     token: { ...token, refreshDueAt: inDoubt && dueAt !== null && inGrace < dueAt ? inGrace : dueAt },
     event: { type: 'renewal.succeeded', actor: REFRESHER, facts: factsOf(claim) },
@@ -160,8 +161,7 @@ const PART_OF_GRACE = 0.7
  */
 function mayBeOvertaken({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
   if (lostAt === null) return false
-  const withinSeconds = Math.min(graceOf(provider) / 2, fullLeaseSeconds(provider))
-  return claimedAt.getTime() - lostAt.getTime() < withinSeconds * 1000
+  return secondsBetween(lostAt, claimedAt) < Math.min(graceOf(provider) / 2, fullLeaseSeconds(provider))
 }
 
 /** The provider's limit counts the renewals of one refresh token: a new one starts anew. */
@@ -196,10 +196,10 @@ function failed(
     const token: Token = { ...before, status: 'reauth_required', refreshDueAt: null, retryAt: null }
     return { token, event: failure(facts) }
   }
-  const lostSeconds = lostAt === null ? null : (now.getTime() - lostAt.getTime()) / 1000
+  const lostSeconds = lostAt === null ? null : secondsBetween(lostAt, now)
   const delays = retryDelays(outcome, { provider, attempts, lostSeconds }, policy.random)
   const slot = nextSlot(renewals, provider, now)
-  const inSeconds = (seconds: number) => new Date(Math.max(now.getTime() + seconds * 1000, slot.getTime()))
+  const inSeconds = (seconds: number) => later(after(now, seconds), slot)
   const retryAt = inSeconds(delays.callerSeconds)
   const token: Token = {
     ...before,
@@ -231,7 +231,7 @@ export function lossOf({ lostAt, refreshedAt }: Token): Date | null {
 /** The same, while its grace lasts: another loss behind that has a grace of its own, and counts in its place. */
 export function lossWithin(token: Token, graceSeconds: number, now: Date): Date | null {
   const loss = lossOf(token)
-  return loss !== null && now.getTime() - loss.getTime() < graceSeconds * 1000 ? loss : null
+  return loss !== null && secondsBetween(loss, now) < graceSeconds ? loss : null
 }
 
 /** A request that never left is a free retry: the provider has not counted it. */
@@ -246,5 +246,5 @@ function pauseAfter(
   now: Date,
 ): Pick<Settlement, 'pause'> {
   if (outcome.kind !== 'client_refused' && outcome.kind !== 'mass_failure') return {}
-  return { pause: { reason: outcome.kind, until: new Date(now.getTime() + refresherSeconds * 1000) } }
+  return { pause: { reason: outcome.kind, until: after(now, refresherSeconds) } }
 }

@@ -2,6 +2,7 @@ import type { AccessToken, Token as WireToken } from '../contract/tokens.ts'
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
 import type { Secret } from '../domain/secret.ts'
+import { secondsBetween } from '../domain/time.ts'
 import type { Found, Reading } from '../domain/token-store.ts'
 import type { LastError, Token } from '../domain/token.ts'
 import type { Ledger, Showing } from './ledger.ts'
@@ -101,5 +102,5 @@ export function accessTokenView({ token, now }: Reading, ledger: Ledger): Access
 }
 
 function secondsUntil(moment: Date | null, now: Date): number | undefined {
-  return moment === null ? undefined : Math.max(0, Math.floor((moment.getTime() - now.getTime()) / 1000))
+  return moment === null ? undefined : Math.max(0, Math.floor(secondsBetween(now, moment)))
 }

@@ -2,6 +2,7 @@ import type { EndpointObserver } from '../domain/observer.ts'
 import type { RefreshOutcome } from '../domain/provider.ts'
 import type { Secret } from '../domain/secret.ts'
 import { sha256 } from '../domain/sha256.ts'
+import { wholeSeconds } from '../domain/time.ts'
 import type { Breaker, End } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 
@@ -46,7 +47,7 @@ export function createBreakers({ monotonicMs, random, observer }: BreakersOption
     const pass = breaker.admit()
     if (pass === null) {
       // Before the probe nobody need come again; while it is under way, soon.
-      const retryAfterSeconds = Math.max(1, Math.ceil(breaker.pauseLeftMs() / 1000))
+      const retryAfterSeconds = wholeSeconds(breaker.pauseLeftMs())
       return { kind: 'unavailable', error: 'breaker_open', sent: false, retryAfterSeconds }
     }
     let end: End = 'undecided'

@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts'
+import { wholeSeconds } from '../domain/time.ts'
 
 /** How many distinct tokens a key may see the secrets of within any hour. */
 export interface DisclosureBudget {
@@ -51,5 +52,5 @@ function forgetOld(seen: Map<string, number>, nowMs: number): Map<string, number
 /** When as many as are too many will have been forgotten; an hour where they can never fit. */
 function secondsUntilForgotten(seen: Map<string, number>, surplus: number, nowMs: number): number {
   const atMs = [...seen.values()][surplus - 1] ?? nowMs
-  return Math.max(1, Math.ceil((atMs + WINDOW_MS - nowMs) / 1000))
+  return wholeSeconds(atMs + WINDOW_MS - nowMs)
 }

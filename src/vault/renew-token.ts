@@ -8,6 +8,7 @@ import { isDeathExplained, isReplayInGrace, sendWithinSeconds, settlementOf } fr
 import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
 import { slowRetrySeconds } from '../domain/retry.ts'
 import { Secret } from '../domain/secret.ts'
+import { secondsBetween } from '../domain/time.ts'
 import type { TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import { untilStored } from './until-stored.ts'
@@ -74,8 +75,7 @@ async function send(
 ): Promise<RenewalOutcome> {
   const { pause, forced, claimedAt } = claim
   if (pause !== null && pause.until > claimedAt && !forced && !isReplayInGrace(claim, provider)) {
-    const seconds = (pause.until.getTime() - claimedAt.getTime()) / 1000
-    return { kind: 'paused', error: pause.reason, seconds }
+    return { kind: 'paused', error: pause.reason, seconds: secondsBetween(claimedAt, pause.until) }
   }
   const answered = new AbortController()
   void holdLease(parts, claim, answered.signal)
