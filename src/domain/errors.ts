@@ -61,6 +61,11 @@ export function notFound(): VaultError {
   return new VaultError('not_found', 'There is no such token.')
 }
 
+/** `fault` is what is wrong with what `pointer` points to, without a subject. */
+export function invalidRequest(detail: string, pointer: string, fault: string): VaultError {
+  return new VaultError('invalid_request', detail, { errors: [{ pointer, detail: fault }] })
+}
+
 /** For what passes by itself, where nobody says when. */
 export const RETRY_AFTER_SECONDS = 2
 

@@ -2,7 +2,8 @@ import type { DeleteQuery, ExchangeBody, FindBody, ListQuery, SaveBody } from '.
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
-import { VaultError } from '../domain/errors.ts'
+import type { VaultError } from '../domain/errors.ts'
+import { invalidRequest } from '../domain/errors.ts'
 import type { ExchangeOrder } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import type { SaveRequest } from '../domain/save.ts'
@@ -20,8 +21,8 @@ function secret(given: Given): Secret | null {
 }
 
 /** A refusal that names the field. */
-function invalidField(pointer: string, detail: string): VaultError {
-  return new VaultError('invalid_request', 'The request is malformed.', { errors: [{ pointer, detail }] })
+function invalidField(pointer: string, fault: string): VaultError {
+  return invalidRequest('The request is malformed.', pointer, fault)
 }
 
 /** RFC 3339 has years of four digits; an offset can lead past them. */

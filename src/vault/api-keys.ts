@@ -2,7 +2,7 @@ import type { ApiKey, ApiKeyStore } from '../domain/api-key.ts'
 import { digestOfKey, generateApiKey, newApiKeyId } from '../domain/api-key.ts'
 import type { Caller, Scope } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
-import { VaultError } from '../domain/errors.ts'
+import { invalidRequest, VaultError } from '../domain/errors.ts'
 import { Secret } from '../domain/secret.ts'
 
 /** A key that was just made: the only moment at which it can be shown. */
@@ -49,8 +49,7 @@ export function createApiKeys(store: ApiKeyStore): ApiKeys {
       const now = await store.now()
       const expiresAt = asked === undefined ? new Date(now.getTime() + DEFAULT_LIFE_MS) : asked
       if (expiresAt !== null && expiresAt <= now) {
-        const errors = [{ pointer: '/expires_at', detail: 'lies in the past' }]
-        throw new VaultError('invalid_request', 'The key would be born expired.', { errors })
+        throw invalidRequest('The key would be born expired.', '/expires_at', 'lies in the past')
       }
       const id = newApiKeyId()
       const key = generateApiKey(id)

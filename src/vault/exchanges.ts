@@ -1,5 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
-import { stopping, VaultError } from '../domain/errors.ts'
+import { invalidRequest, stopping, VaultError } from '../domain/errors.ts'
 import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
@@ -92,9 +92,11 @@ function knownProvider(providers: Providers, { provider: name, apiDomain }: Exch
   const provider = providers.find(name)
   if (provider !== null) return provider
   const known = providers.all().map((each) => each.name)
-  throw new VaultError('invalid_request', 'The provider is unknown.', {
-    errors: [{ pointer: '/provider', detail: `is not configured; known are ${known.join(', ')}` }],
-  })
+  throw invalidRequest(
+    'The provider is unknown.',
+    '/provider',
+    `is not configured; known are ${known.join(', ')}`,
+  )
 }
 
 /** @throws VaultError where the other caller's user is not this one's */

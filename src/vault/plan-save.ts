@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Caller } from '../domain/caller.ts'
-import { VaultError } from '../domain/errors.ts'
+import { invalidRequest, VaultError } from '../domain/errors.ts'
 import type { Event } from '../domain/event.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import { checkVersion } from '../domain/if-version.ts'
@@ -76,8 +76,6 @@ function eventsOf(
 export function checkApiDomain(apiDomain: string | null, provider: string, providers: Providers): void {
   const known = providers.apiDomains(provider)
   if (apiDomain === null || known === null || known.includes(apiDomain)) return
-  const detail = `no data centre of ${provider} has it; known are ${known.join(', ')}`
-  throw new VaultError('invalid_request', 'The api_domain is unknown.', {
-    errors: [{ pointer: '/api_domain', detail }],
-  })
+  const fault = `no data centre of ${provider} has it; known are ${known.join(', ')}`
+  throw invalidRequest('The api_domain is unknown.', '/api_domain', fault)
 }

@@ -1,6 +1,7 @@
 import type { Caller } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
-import { notFound, storageUnavailable, VaultError } from '../domain/errors.ts'
+import type { VaultError } from '../domain/errors.ts'
+import { invalidRequest, notFound, storageUnavailable } from '../domain/errors.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import { checkVersion } from '../domain/if-version.ts'
 import { providerError } from '../domain/provider-error.ts'
@@ -91,5 +92,5 @@ function requestOf(
 
 function unsupported({ provider }: Token): VaultError {
   const detail = `${provider} has no revocation endpoint: DELETE the token to forget it here, and let the user withdraw the consent at the provider.`
-  return new VaultError('invalid_request', detail, { errors: [{ pointer: '', detail: 'cannot be revoked' }] })
+  return invalidRequest(detail, '', 'cannot be revoked')
 }

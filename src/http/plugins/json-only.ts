@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { escapePointer, VaultError } from '../../domain/errors.ts'
+import type { VaultError } from '../../domain/errors.ts'
+import { escapePointer, invalidRequest } from '../../domain/errors.ts'
 
 /**
  * Exactly one parser: any other media type is a 415, and so is a body that was compressed; bytes that are not UTF-8 are
@@ -28,8 +29,7 @@ export function parseJsonOnly(app: FastifyInstance): void {
     try {
       text = decoder.decode(body)
     } catch {
-      const errors = [{ pointer: '', detail: 'is not UTF-8' }]
-      done(new VaultError('invalid_request', 'The body is not UTF-8.', { errors }))
+      done(invalidRequest('The body is not UTF-8.', '', 'is not UTF-8'))
       return
     }
     void parse(request, text, (error, parsed: unknown) => {
@@ -53,8 +53,8 @@ function repetitionIn(json: string, parsed: unknown): VaultError | null {
   const seen = new Set<string>()
   const repeated = namesIn(json).find((name) => seen.size === seen.add(name).size)
   if (repeated === undefined) return null
-  const errors = [{ pointer: `/${escapePointer(repeated)}`, detail: 'was given more than once' }]
-  return new VaultError('invalid_request', 'A field was given more than once.', { errors })
+  const pointer = `/${escapePointer(repeated)}`
+  return invalidRequest('A field was given more than once.', pointer, 'was given more than once')
 }
 
 /** As many as there are colons outside of strings. */

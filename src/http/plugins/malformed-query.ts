@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { VaultError } from '../../domain/errors.ts'
+import type { VaultError } from '../../domain/errors.ts'
+import { invalidRequest } from '../../domain/errors.ts'
 
 /** A query that cannot be decoded is refused: taken as it stands it would name something else. */
 export function refuseMalformedQuery(app: FastifyInstance): void {
@@ -20,6 +21,5 @@ function isDecodable(url: string): boolean {
 }
 
 function malformed(): VaultError {
-  const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (query)' }]
-  return new VaultError('invalid_request', 'The query is malformed.', { errors })
+  return invalidRequest('The query is malformed.', '', 'is not UTF-8, percent-encoded (query)')
 }

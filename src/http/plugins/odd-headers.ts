@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { VaultError } from '../../domain/errors.ts'
+import type { VaultError } from '../../domain/errors.ts'
+import { invalidRequest } from '../../domain/errors.ts'
 
 /** Sent twice, two readers could each take another one for the true one. */
 const SINGLE = ['authorization', 'content-type', 'content-length', 'host', 'if-match']
@@ -50,6 +51,5 @@ function timesOf(name: string, rawHeaders: readonly string[]): number {
 }
 
 function refusal(detail: string, name: string, fault: string): VaultError {
-  const errors = [{ pointer: `/${name}`, detail: `${fault} (header)` }]
-  return new VaultError('invalid_request', detail, { errors })
+  return invalidRequest(detail, `/${name}`, `${fault} (header)`)
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { VaultError } from '../../domain/errors.ts'
+import { invalidRequest } from '../../domain/errors.ts'
 
 /** What is sent to a route that takes no body would be dropped in silence. Many clients send `{}` for nothing. */
 export function refuseUnwantedBodies(app: FastifyInstance): void {
@@ -9,10 +9,7 @@ export function refuseUnwantedBodies(app: FastifyInstance): void {
   })
 }
 
-function unwanted(): VaultError {
-  const errors = [{ pointer: '', detail: 'is not wanted here' }]
-  return new VaultError('invalid_request', 'This request takes no body.', { errors })
-}
+const unwanted = () => invalidRequest('This request takes no body.', '', 'is not wanted here')
 
 function hasContent({ method, headers, body }: FastifyRequest): boolean {
   // Its body is not even read.
