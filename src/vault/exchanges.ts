@@ -4,11 +4,13 @@ import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import { fullLeaseSeconds } from '../domain/renewal.ts'
+import { createSingleFlight } from '../domain/single-flight.ts'
 import type { HeadStart } from './head-start.ts'
 import { inTime } from './in-time.ts'
 import { checkApiDomain } from './plan-save.ts'
 import type { Exchanged, ExchangeParts, ExchangeTask } from './trade-code.ts'
 import { checkUser, findTraded, tradeCode } from './trade-code.ts'
+import { createTracker } from './tracker.ts'
 
 /** The exchanges of this replica: one of each code at a time. */
 export interface Exchanges {
@@ -30,11 +32,12 @@ const PEER_POLL_MS = 50
 export function createExchanges(parts: ExchangesParts): Exchanges {
   const { codes, providers, clock, policy, observer, headStart } = parts
   /** Callers of one code share one attempt. */
-  const underWay = new Map<string, Promise<Exchanged>>()
+  const share = createSingleFlight<Exchanged>()
+  const { track, allDone } = createTracker()
   let closed = false
 
   /** Waits for the claim in one's way, or for its token, where its owner died behind it; with a failure it ends for all. */
-  const awaitPeer = async (task: ExchangeTask, code: CodeRef): Promise<void> => {
+  const awaitClaim = async (task: ExchangeTask, code: CodeRef): Promise<void> => {
     let state: Awaited<ReturnType<typeof codes.read>>
     do {
       await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
@@ -52,28 +55,23 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
       const options = { leaseSeconds: fullLeaseSeconds(task.provider), takeOver: headStart.isOver() }
       const claim = await headStart.watch(codes.claim(code, options))
       if (claim === null) {
-        await awaitPeer(task, code)
+        await awaitClaim(task, code)
         continue
       }
       return tradeCode(parts, task, claim, startedMs)
     }
   }
-  const share = (task: ExchangeTask): { work: Promise<Exchanged>; isShared: boolean } => {
-    const { provider, clientId, grantToken } = task.order
-    const code = { namespaceId: task.caller.namespaceId, provider, clientId, grantToken }
-    const key = JSON.stringify([code.namespaceId, provider, clientId, grantToken.reveal()])
-    const shared = underWay.get(key)
-    if (shared !== undefined) return { work: shared, isShared: true }
-    if (closed) throw stopping()
-    const work = trade(task, code).finally(() => underWay.delete(key))
-    underWay.set(key, work)
-    return { work, isShared: false }
-  }
 
   return {
     async exchange(caller, order) {
-      const provider = knownProvider(providers, order)
-      const { work, isShared } = share({ caller, order, provider })
+      const task = { caller, order, provider: knownProvider(providers, order) }
+      const code = codeOf(task)
+      let isShared = true
+      const work = share(keyOf(code), () => {
+        if (closed) throw stopping()
+        isShared = false
+        return track(trade(task, code))
+      })
       const own = (exchanged: Exchanged) => (isShared ? tradedForAnother(exchanged, order) : exchanged)
       const exchanged = await inTime(clock, work)
       if (exchanged !== 'late') return own(exchanged)
@@ -82,10 +80,18 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
     },
     async close() {
       closed = true
-      while (underWay.size > 0) await Promise.allSettled(underWay.values())
+      await allDone()
     },
   }
 }
+
+function codeOf({ caller: { namespaceId }, order }: ExchangeTask): CodeRef {
+  const { provider, clientId, grantToken } = order
+  return { namespaceId, provider, clientId, grantToken }
+}
+
+const keyOf = ({ namespaceId, provider, clientId, grantToken }: CodeRef) =>
+  JSON.stringify([namespaceId, provider, clientId, grantToken.reveal()])
 
 function knownProvider(providers: Providers, { provider: name, apiDomain }: ExchangeOrder): Provider {
   checkApiDomain(apiDomain, name, providers)

@@ -9,6 +9,7 @@ import type { HeadStart } from './head-start.ts'
 import type { Places } from './places.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { renewToken } from './renew-token.ts'
+import { createTracker } from './tracker.ts'
 
 /** The renewals of this replica, for callers and for the refresher: one of each token at a time. */
 export interface Renewals {
@@ -88,20 +89,6 @@ export function createRenewals(parts: RenewalsParts): Renewals {
     async close() {
       closed = true
       await allDone()
-    },
-  }
-}
-
-function createTracker() {
-  const underWay = new Set<Promise<unknown>>()
-  return {
-    track: <Result>(work: Promise<Result>): Promise<Result> => {
-      const tracked = work.finally(() => underWay.delete(tracked))
-      underWay.add(tracked)
-      return tracked
-    },
-    allDone: async () => {
-      while (underWay.size > 0) await Promise.allSettled(underWay)
     },
   }
 }
