@@ -4,6 +4,7 @@ import type { Provider } from './provider.ts'
 import type { Match, SaveRequest } from './save.ts'
 import { after } from './time.ts'
 import type { Token, TokenFields } from './token.ts'
+import { SOUND } from './token.ts'
 
 /** The fields that a save may bring too late. */
 export type StaleField = 'access_token' | 'refresh_token'
@@ -157,7 +158,7 @@ function withAbsorbed(token: Token, absorbed: Token): Token {
   }
 }
 
-const MERGED_FIELDS: (keyof TokenFields)[] = [
+export const MERGED_FIELDS: (keyof TokenFields)[] = [
   'userName',
   'clientId',
   'clientSecret',
@@ -202,10 +203,7 @@ function rescheduled(stored: Token, base: Token, merged: Token, context: MergeCo
   const token: Token = newGrant
     ? {
         ...changed,
-        status: 'active',
-        lastError: null,
-        retryAt: null,
-        lostAt: null,
+        ...SOUND,
         leaseUntil: null,
         fence: stored.fence + 1,
         renewals: [],

@@ -11,7 +11,7 @@ import type { RetryDelays } from './retry.ts'
 import { isOurDelay, retryDelays } from './retry.ts'
 import { after, later, secondsBetween } from './time.ts'
 import type { LastError, Token } from './token.ts'
-import { REFRESHER } from './token.ts'
+import { REFRESHER, SOUND } from './token.ts'
 
 /** What a provider allows, as far as a claim must know it. */
 export interface RenewalTerms {
@@ -136,10 +136,8 @@ function succeeded(
     apiDomain: outcome.apiDomain ?? before.apiDomain,
     expiresAt: expiresInSeconds === null ? null : after(claimedAt, expiresInSeconds),
     lifetimeSeconds: expiresInSeconds ?? provider.defaultLifetimeSeconds,
-    status: 'active',
-    lastError: null,
-    retryAt: null,
-    lostAt: inDoubt ? before.lostAt : null,
+    ...SOUND,
+    ...(inDoubt && { lostAt: before.lostAt }),
     refreshedAt: claimedAt,
     renewals: isReplaced(before, outcome) ? [] : before.renewals,
   }

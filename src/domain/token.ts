@@ -65,6 +65,14 @@ export interface Token extends TokenFields {
   lastUsedAt: Date | null
 }
 
+/** What a token is like whose provider has just given it: of earlier failures nothing is left. */
+export const SOUND = {
+  status: 'active',
+  lastError: null,
+  retryAt: null,
+  lostAt: null,
+} as const satisfies Partial<Token>
+
 /** A token's place: where to read it again. */
 export interface TokenRef {
   namespaceId: string

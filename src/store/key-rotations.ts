@@ -103,6 +103,8 @@ function olderThan(keyId: number): RawBuilder<boolean> {
 
 type SealedRow = Pick<TokenRow, 'id' | SealedColumn>
 
+const SEALED = sql.join(SEALED_COLUMNS.map((column) => sql.ref(column)))
+
 /**
  * Rows stay locked from the reading to the commit, so that no renewal or save comes between; those that are locked
  * by one are left to the next sweep. Nothing but the ciphertext changes: no version, no time, no fence.
@@ -112,7 +114,7 @@ async function resealRange(db: Db, namespaceId: string, keys: NamespaceKeys, ran
     // A process that is paused here must not hold the rows for longer than others wait for a lock.
     await sql`select set_config('idle_in_transaction_session_timeout', '1s', true)`.execute(trx)
     const { rows } = await sql<SealedRow>`
-      select id, client_secret, refresh_token, grant_token, access_token from tokens
+      select id, ${SEALED} from tokens
       where ${range} and ${olderThan(keys.primaryId)} order by id for update skip locked`.execute(trx)
     const unreadable: UnreadableError[] = []
     const resealed = rows.map((row) => resealRow(row, keys, unreadable))
@@ -139,12 +141,10 @@ function resealRow(row: SealedRow, keys: NamespaceKeys, unreadable: UnreadableEr
 }
 
 async function write(trx: Db, namespaceId: string, rows: SealedRow[]): Promise<void> {
-  const values = (column: SealedColumn) => sql`${rows.map((row) => row[column])}::bytea[]`
+  const changes = SEALED_COLUMNS.map((column) => sql`${sql.ref(column)} = ${sql.ref(`resealed.${column}`)}`)
+  const values = SEALED_COLUMNS.map((column) => sql`${rows.map((row) => row[column])}::bytea[]`)
   await sql`
-    update tokens set client_secret = resealed.client_secret, refresh_token = resealed.refresh_token,
-      grant_token = resealed.grant_token, access_token = resealed.access_token
-    from unnest(${rows.map(({ id }) => id)}::text[], ${values('clientSecret')}, ${values('refreshToken')},
-      ${values('grantToken')}, ${values('accessToken')}
-    ) as resealed (id, client_secret, refresh_token, grant_token, access_token)
+    update tokens set ${sql.join(changes)}
+    from unnest(${rows.map(({ id }) => id)}::text[], ${sql.join(values)}) as resealed (id, ${SEALED})
     where tokens.namespace_id = ${namespaceId} and tokens.id = resealed.id`.execute(trx)
 }

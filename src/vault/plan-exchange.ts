@@ -3,6 +3,7 @@ import { refreshDueAt } from '../domain/life.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
+import { SOUND } from '../domain/token.ts'
 import type { SaveOrder, SaveParts } from './plan-save.ts'
 import { planSave } from './plan-save.ts'
 
@@ -34,6 +35,6 @@ function wasTraded({ token, shares }: Candidate, { provider, clientId }: SaveReq
 /** The provider has just given this refresh token, also where it is the one that it has refused before. */
 function vouchedFor(token: Token, save: SaveRequest, { providers, policy }: SaveParts, now: Date): Token {
   if (token.status === 'active' || !save.refreshToken?.equals(token.refreshToken)) return token
-  const sound = { ...token, status: 'active', lastError: null, retryAt: null, lostAt: null } as const
+  const sound = { ...token, ...SOUND }
   return { ...sound, refreshDueAt: refreshDueAt(sound, providers.find(token.provider), now, policy) }
 }

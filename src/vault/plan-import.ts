@@ -1,4 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
+import { MERGED_FIELDS } from '../domain/merge.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import { matchSave } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
@@ -34,23 +35,12 @@ function isOlder(save: SaveRequest, { status, expiresAt }: Token): boolean {
   return status !== 'reauth_required' && expiresAt !== null && Number(save.expiresAt) < expiresAt.getTime()
 }
 
-/** What of the save the token does not know. */
+/** What of the save the token does not know; an access token that is older than its own is of no use. */
 function blanksOf(token: Token, save: SaveRequest): SaveRequest {
-  const blank = <Value>(stored: Value | null, given: Value | null) => (stored === null ? given : null)
+  const known = MERGED_FIELDS.filter((field) => token[field] !== null)
   return {
-    id: null,
-    provider: null,
-    userName: blank(token.userName, save.userName),
-    clientId: blank(token.clientId, save.clientId),
-    clientSecret: blank(token.clientSecret, save.clientSecret),
-    refreshToken: blank(token.refreshToken, save.refreshToken),
-    grantToken: blank(token.grantToken, save.grantToken),
-    accessToken: null,
-    tokenType: blank(token.tokenType, save.tokenType),
-    scope: blank(token.scope, save.scope),
-    redirectUrl: blank(token.redirectUrl, save.redirectUrl),
-    apiDomain: blank(token.apiDomain, save.apiDomain),
-    expiresAt: null,
-    expiresInSeconds: null,
+    ...save,
+    ...Object.fromEntries(known.map((field) => [field, null])),
+    ...{ id: null, provider: null, accessToken: null, expiresAt: null, expiresInSeconds: null },
   }
 }
