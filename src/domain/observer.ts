@@ -3,8 +3,8 @@ import type { RefreshOutcome } from './provider.ts'
 import type { RenewalOutcome } from './renewal-outcome.ts'
 import type { Actor, TokenRef } from './token.ts'
 
-/** Who is told of what the vault does by itself. Its methods never throw. */
-export interface Observer {
+/** Who is told of what becomes of renewals. Its methods never throw. */
+export interface RenewalObserver {
   /** `stored` is false where a save or a peer won over it. */
   renewalSettled(renewal: {
     ref: TokenRef

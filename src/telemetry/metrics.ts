@@ -1,5 +1,4 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { RequestObserver } from '../domain/observer.ts'
 
 /** What is counted, for this replica. docs/operate.md says what each asks of the people on call. */
 export interface Metrics {
@@ -50,18 +49,5 @@ export function createMetrics(): Metrics {
       registers,
     }),
     text: () => registry.metrics(),
-  }
-}
-
-export function createRequestObserver({ requests, requestSeconds, brakeRefusals }: Metrics): RequestObserver {
-  return {
-    answered({ method, route, code, ms }) {
-      const labels = { method: method ?? 'other', route: route ?? 'none' }
-      requests.inc({ ...labels, code })
-      if (method !== null) requestSeconds.observe(labels, ms / 1000)
-    },
-    braked(brake) {
-      brakeRefusals.inc({ brake })
-    },
   }
 }

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
 import type { AuditTrail } from '../domain/audit.ts'
-import type { EndpointObserver, ExchangeObserver, Observer, SweepObserver } from '../domain/observer.ts'
+import type {
+  EndpointObserver,
+  ExchangeObserver,
+  RenewalObserver,
+  RequestObserver,
+  SweepObserver,
+} from '../domain/observer.ts'
 import type { RenewalOutcome } from '../domain/renewal-outcome.ts'
 import { FAILURE_CODES } from '../domain/renewal-outcome.ts'
 import { REFRESHER } from '../domain/token.ts'
@@ -11,7 +17,7 @@ export function createObserver(
   log: Logger,
   metrics: Metrics,
   audit: AuditTrail,
-): Observer & ExchangeObserver & SweepObserver {
+): RenewalObserver & ExchangeObserver & SweepObserver {
   return {
     renewalSettled({ ref, provider, outcome, stored, ms }) {
       const line = { token_id: ref.id, provider, outcome: codeOf(outcome), stored, ms: Math.round(ms) }
@@ -81,6 +87,20 @@ export function createEndpointObserver(log: Logger, { openBreakers }: Metrics): 
     },
     addressRefused({ host, addresses }) {
       log.error({ host, addresses }, 'a provider was not connected to: no address of its host is allowed')
+    },
+  }
+}
+
+/** What callers ask for. */
+export function createRequestObserver({ requests, requestSeconds, brakeRefusals }: Metrics): RequestObserver {
+  return {
+    answered({ method, route, code, ms }) {
+      const labels = { method: method ?? 'other', route: route ?? 'none' }
+      requests.inc({ ...labels, code })
+      if (method !== null) requestSeconds.observe(labels, ms / 1000)
+    },
+    braked(brake) {
+      brakeRefusals.inc({ brake })
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.ts'
-import type { Observer } from '../domain/observer.ts'
+import type { RenewalObserver } from '../domain/observer.ts'
 import type { Places } from './places.ts'
 import type { Renewals } from './renewals.ts'
 
@@ -14,7 +14,7 @@ export interface RefresherOptions {
   renewals: Renewals
   places: Places
   clock: Clock
-  observer: Observer
+  observer: RenewalObserver
 }
 
 const POLL_MS = 500

@@ -1,7 +1,7 @@
 import { isMassFailure } from '../domain/client.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
-import type { Observer } from '../domain/observer.ts'
+import type { RenewalObserver } from '../domain/observer.ts'
 import type { Provider, Providers, RefreshRequest } from '../domain/provider.ts'
 import type { Claim, Settlement } from '../domain/renewal.ts'
 import { isDeathExplained, isReplayInGrace, sendWithinSeconds, settlementOf } from '../domain/renewal.ts'
@@ -26,7 +26,7 @@ export interface RenewalParts {
   providers: Providers
   policy: SchedulePolicy
   clock: Clock
-  observer: Observer
+  observer: RenewalObserver
 }
 
 /**
@@ -114,7 +114,7 @@ async function believed(
   return { kind: 'mass_failure', error: outcome.error, seconds: slowRetrySeconds(policy.random) }
 }
 
-function tellOfPause(observer: Observer, { token }: Claim, { pause }: Settlement): void {
+function tellOfPause(observer: RenewalObserver, { token }: Claim, { pause }: Settlement): void {
   if (!pause) return
   observer.clientPaused({ ref: token, provider: token.provider, clientId: token.clientId, pause })
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Observer } from '../../src/domain/observer.ts'
+import type { RenewalObserver } from '../../src/domain/observer.ts'
 import type { Providers, RefreshOutcome } from '../../src/domain/provider.ts'
 import type { Claim, Settlement } from '../../src/domain/renewal.ts'
 import type { TokenStore } from '../../src/domain/token-store.ts'
@@ -23,7 +23,7 @@ test('a claim that took long to be made leaves no failure in the future, and no 
     providers: { refresh: () => Promise.resolve(TOO_LATE) } as Partial<Providers> as Providers,
     policy: { marginSeconds: 600, random: () => 0.5 },
     clock: { monotonicMs: () => 9_000, sleep: () => new Promise<void>(() => undefined) },
-    observer: { renewalSettled: () => undefined } as Partial<Observer> as Observer,
+    observer: { renewalSettled: () => undefined } as Partial<RenewalObserver> as RenewalObserver,
   }
   const renewal = await renewToken(parts, CLAIM, ZOHO, 0)
   expect(settlements).toMatchObject([{ token: { lastError: { at: NOON }, retryAt: inSeconds(1) } }])
