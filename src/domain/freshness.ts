@@ -20,6 +20,11 @@ export function isTooSoon(token: Token, provider: Provider, now: Date): boolean 
   return floor !== null && floor > now && isLive(token, now)
 }
 
+/** Has a renewal succeeded between these two states of a token? */
+export function isRenewedSince({ refreshedAt }: Token, asked: Token): boolean {
+  return refreshedAt !== null && refreshedAt > (asked.refreshedAt ?? new Date(0))
+}
+
 /** Has a renewal failed between these two states of a token? */
 export function hasFailedSince({ lastError }: Token, asked: Token): boolean {
   return lastError !== null && (asked.lastError === null || lastError.at > asked.lastError.at)

@@ -3,6 +3,7 @@ import type { Token } from '../domain/token.ts'
 import { REFRESHER } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import { runPrepared } from './database.ts'
+import { RING_SQL } from './settled-columns.ts'
 import { COLUMN_NAMES } from './stored-token.ts'
 import type { Columns } from './token-rows.ts'
 import { toRecord } from './token-rows.ts'
@@ -16,10 +17,6 @@ export interface Settling {
   /** Who has claimed it. A standby that was promoted without the claim may have given its fence to another one. */
   owner: string
 }
-
-/** The newest of the replaced access tokens first, 16 entries of 8 bytes. */
-export const RING_SQL = `case when access_digest is null then replaced_access
-  else substring(substring(access_digest for 8) || replaced_access for 128) end`
 
 const WRITTEN = Object.values(COLUMN_NAMES).filter((column) => column !== 'updated_at')
 /**

@@ -5,7 +5,6 @@ import type { Settlement } from '../domain/renewal.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { Schema } from './schema.ts'
-import { RING_SQL } from './settle-together.ts'
 import type { Columns } from './token-rows.ts'
 import { changedColumns } from './token-rows.ts'
 
@@ -19,6 +18,9 @@ export function columnsOf({ token, event }: Settlement, before: Token, keys: Nam
   return { ...columns, expiresAt: token.expiresAt, lifetimeSeconds: token.lifetimeSeconds }
 }
 
+/** The newest of the replaced access tokens first, 16 entries of 8 bytes. */
+export const RING_SQL = `case when access_digest is null then replaced_access
+  else substring(substring(access_digest for 8) || replaced_access for 128) end`
 export const RING = sql.raw<Buffer>(RING_SQL)
 
 export const UNLEASED = { leaseUntil: null, leaseOwner: null, claimedAt: null }

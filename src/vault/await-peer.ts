@@ -1,7 +1,6 @@
-import { hasFailedSince } from '../domain/freshness.ts'
+import { hasFailedSince, isRenewedSince } from '../domain/freshness.ts'
 import type { Token } from '../domain/token.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
-import { isNewer } from './renew-token.ts'
 
 /** A look-up of all tokens that are waited for costs little more than one. */
 const PEER_POLL_MS = 20
@@ -19,7 +18,7 @@ export async function awaitPeer(
     if (current === null) return null
     const { token, now } = current
     if (token.leaseUntil === null || token.leaseUntil <= now) {
-      if (isNewer(token, asked)) return { ...current, renewed: true }
+      if (isRenewedSince(token, asked)) return { ...current, renewed: true }
       const isForbidden = token.version === asked.version && !waited
       if (isForbidden || hasFailedSince(token, asked)) return { ...current, renewed: false }
       return { again: token }

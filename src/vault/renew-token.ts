@@ -1,5 +1,6 @@
 import { isMassFailure } from '../domain/client.ts'
 import type { Clock } from '../domain/clock.ts'
+import { isRenewedSince } from '../domain/freshness.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { RenewalObserver } from '../domain/observer.ts'
 import type { Provider, Providers, RefreshRequest } from '../domain/provider.ts'
@@ -63,7 +64,7 @@ export async function renewToken(
   tellOfPause(observer, claim, settlement)
   if (token !== null) return { token, now: now(), renewed: outcome.kind === 'renewed' }
   const left = await store.get(claim.token)
-  return left && { ...left, renewed: isNewer(left.token, claim.token) }
+  return left && { ...left, renewed: isRenewedSince(left.token, claim.token) }
 }
 
 /** What the provider answers; nothing is sent on behalf of a client that is paused, but for what would be lost by then. */
@@ -117,11 +118,6 @@ async function believed(
 function tellOfPause(observer: RenewalObserver, { token }: Claim, { pause }: Settlement): void {
   if (!pause) return
   observer.clientPaused({ ref: token, provider: token.provider, clientId: token.clientId, pause })
-}
-
-/** Has a renewal come between these two states of a token? */
-export function isNewer(token: Token, than: Token): boolean {
-  return token.refreshedAt !== null && token.refreshedAt > (than.refreshedAt ?? new Date(0))
 }
 
 function requestOf({ token }: Claim, provider: Provider, startedMs: number): RefreshRequest {
