@@ -89,12 +89,13 @@ async function claimWhere(
   which: RawBuilder<unknown>,
   limit: number,
 ): Promise<ClaimedRow[]> {
-  const column = <Value>(value: (terms: DueTerms) => Value) => terms.map(value)
   const { rows } = await sql<Omit<ClaimedRow, 'stored'> & { token: StoredJson }>`
     with terms as (
-      select * from unnest(${column((term) => term.provider)}::text[], ${column((term) => term.places)}::int[],
-        ${column((term) => term.leaseSeconds)}::float8[], ${column((term) => term.replaySeconds)}::float8[], ${column((term) => term.minIntervalSeconds)}::float8[],
-        ${column((term) => term.limit?.count ?? null)}::int[], ${column((term) => term.limit?.windowSeconds ?? null)}::float8[]
+      select * from unnest(${terms.map((term) => term.provider)}::text[], ${terms.map((term) => term.places)}::int[],
+        ${terms.map((term) => term.leaseSeconds)}::float8[], ${terms.map((term) => term.replaySeconds)}::float8[],
+        ${terms.map((term) => term.minIntervalSeconds)}::float8[],
+        ${terms.map((term) => term.limit?.count ?? null)}::int[],
+        ${terms.map((term) => term.limit?.windowSeconds ?? null)}::float8[]
       ) as terms (of_provider, places, lease_seconds, replay_within, min_interval, limit_count, limit_window)
     ), claimable as (
       select found.*, now() + lease_seconds * interval '1 second' as until,
@@ -172,11 +173,11 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
 
 /** By the primary key: nothing of these was sent, and whoever can open them need not wait for the lease. */
 async function giveBack({ db, owner }: Claimer, tokens: readonly StoredToken[]): Promise<void> {
-  const column = <Value>(value: (token: StoredToken) => Value) => tokens.map(value)
   await sql`
     with held as (
-      select claimed.* from unnest(${column(({ namespaceId }) => namespaceId)}::uuid[],
-        ${column(({ id }) => id)}::text[], ${column(({ fence }) => fence)}::int[]) as unopened (of_namespace, of_id, of_fence)
+      select claimed.* from unnest(${tokens.map(({ namespaceId }) => namespaceId)}::uuid[],
+        ${tokens.map(({ id }) => id)}::text[], ${tokens.map(({ fence }) => fence)}::int[]
+      ) as unopened (of_namespace, of_id, of_fence)
       cross join lateral (
         select namespace_id, id from tokens
         where namespace_id = of_namespace and id = of_id and fence = of_fence and lease_owner = ${owner}

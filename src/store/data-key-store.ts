@@ -49,12 +49,11 @@ export function createDataKeyStore(db: Db): DataKeyStore {
 }
 
 async function rewrapKeys(db: Db, keys: { from: WrappedKey; to: Wrapping }[]): Promise<number> {
-  const column = <Value>(value: (key: { from: WrappedKey; to: Wrapping }) => Value) => keys.map(value)
   const { numAffectedRows } = await sql`
     update data_keys set master_key_id = rewrapped.master_key_id, wrapped = rewrapped.wrapped
-    from unnest(${column(({ from }) => from.namespaceId)}::uuid[], ${column(({ from }) => from.id)}::int[],
-      ${column(({ from }) => from.wrapped)}::bytea[], ${column(({ to }) => to.masterKeyId)}::text[],
-      ${column(({ to }) => to.wrapped)}::bytea[]) as rewrapped (namespace_id, id, former, master_key_id, wrapped)
+    from unnest(${keys.map(({ from }) => from.namespaceId)}::uuid[], ${keys.map(({ from }) => from.id)}::int[],
+      ${keys.map(({ from }) => from.wrapped)}::bytea[], ${keys.map(({ to }) => to.masterKeyId)}::text[],
+      ${keys.map(({ to }) => to.wrapped)}::bytea[]) as rewrapped (namespace_id, id, former, master_key_id, wrapped)
     where data_keys.namespace_id = rewrapped.namespace_id and data_keys.id = rewrapped.id
       and data_keys.wrapped = former`.execute(db)
   return Number(numAffectedRows ?? 0n)
