@@ -49,23 +49,16 @@ export async function holdNamespace(trx: Db, id: string): Promise<boolean> {
   return rows.length > 0
 }
 
-/** With its data keys, which nothing that was sealed under them opens without, its API keys, tokens and events. */
+/**
+ * With its data keys, which nothing that was sealed under them opens without, its API keys, tokens and events. Of these
+ * tokens and events do not refer to it; all else goes with it, or with its tokens.
+ */
 export async function deleteNamespace(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     // Waits for the saves that hold it, and lets none add a token after the tokens are gone.
     await trx.selectFrom('namespaces').select('id').where('id', '=', id).forUpdate().execute()
-    for (const table of [
-      'dataKeys',
-      'apiKeys',
-      'tokens',
-      'refreshTokens',
-      'exchanges',
-      'events',
-      'clients',
-      'spentRenewals',
-    ] as const) {
-      await trx.deleteFrom(table).where('namespaceId', '=', id).execute()
-    }
+    await trx.deleteFrom('tokens').where('namespaceId', '=', id).execute()
+    await trx.deleteFrom('events').where('namespaceId', '=', id).execute()
     await trx.deleteFrom('namespaces').where('id', '=', id).execute()
   })
 }
