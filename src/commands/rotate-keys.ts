@@ -12,7 +12,7 @@ import type { MasterKey } from '../domain/keyring.ts'
 import type { Keyring, NamespaceKeys, UnreadableError } from '../domain/keyring.ts'
 import { COMMAND_LINE } from '../domain/token.ts'
 import type { Db } from '../store/database.ts'
-import type { KeyRotationStore, Page } from '../store/key-rotations.ts'
+import type { KeyRotationStore, ResealedPage } from '../store/key-rotations.ts'
 import { createKeyRotationStore } from '../store/key-rotations.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
@@ -37,7 +37,7 @@ export function commandRotateKeys(
   })
 }
 
-export interface RotationOptions {
+interface RotationOptions {
   /** Seal every token anew, too. */
   dataKeys: boolean
   /** Under keys made from now on, where an earlier run did not come to its end, too. */
@@ -95,7 +95,7 @@ interface DataKeyRotation {
   pageSize: number
 }
 
-type Sweep = Pick<Page, 'old' | 'moved' | 'left' | 'unreadable'>
+type Sweep = Pick<ResealedPage, 'old' | 'moved' | 'left' | 'unreadable'>
 
 async function rotateDataKeys({ db, keyring, output, anew, waitMs, pageSize }: DataKeyRotation) {
   const store = createKeyRotationStore(db)

@@ -38,7 +38,7 @@ export interface Ledger {
   lost(): void
 }
 
-export interface LedgerParts {
+interface LedgerParts {
   caller: Caller
   /** Has the request an action of its own, so that it may have changed something? */
   changes: boolean

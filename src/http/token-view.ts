@@ -8,7 +8,7 @@ import type { LastError, Token } from '../domain/token.ts'
 import type { Ledger, Showing } from './ledger.ts'
 import { FIELD_SCOPES } from './scopes.ts'
 
-export interface TokenViewOptions {
+interface TokenViewOptions {
   ledger: Ledger
   isRefreshable: (token: Token) => boolean
   /** False where only metadata was asked for. */

@@ -1,4 +1,4 @@
-export interface BatchOptions<Item, Result> {
+interface BatchOptions<Item, Result> {
   /** Resolves with one result for each item, in their order. */
   run: (items: readonly Item[]) => Promise<readonly Result[]>
   /** Does this error say something of all items, so that none of them need be run alone? */

@@ -11,7 +11,7 @@ import type { SealedColumn } from './token-rows.ts'
 import { placeOf, SEALED_COLUMNS } from './token-rows.ts'
 
 /** Some tokens of a namespace, one behind the other by id. */
-export interface Page {
+export interface ResealedPage {
   /** The last id; null where there are no more tokens. */
   last: string | null
   tokens: number
@@ -38,7 +38,7 @@ export interface KeyRotationStore {
   listNamespaces(): Promise<Namespace[]>
   countTokens(): Promise<number>
   /** Seals under the primary key what is under older ones, in the `size` tokens behind the id `after`. */
-  resealPage(namespaceId: string, keys: NamespaceKeys, after: string, size: number): Promise<Page>
+  resealPage(namespaceId: string, keys: NamespaceKeys, after: string, size: number): Promise<ResealedPage>
 }
 
 export function createKeyRotationStore(db: Db): KeyRotationStore {
@@ -78,14 +78,14 @@ async function resealPage(
   keys: NamespaceKeys,
   after: string,
   size: number,
-): Promise<Page> {
+): Promise<ResealedPage> {
   const isOld = olderThan(keys.primaryId)
   const { rows } = await sql<{ last: string | null; tokens: number; old: number }>`
     select max(id) as last, count(*)::int as tokens, count(*) filter (where ${isOld})::int as old from
       (select * from tokens where namespace_id = ${namespaceId} and id > ${after} order by id limit ${size}) as page`.execute(
     db,
   )
-  const page: Page = { last: null, tokens: 0, old: 0, ...rows[0], moved: 0, left: 0, unreadable: [] }
+  const page: ResealedPage = { last: null, tokens: 0, old: 0, ...rows[0], moved: 0, left: 0, unreadable: [] }
   if (page.old === 0) return page
   const range = sql`namespace_id = ${namespaceId} and id > ${after} and id <= ${page.last}`
   return { ...page, ...(await resealRange(db, namespaceId, keys, range)) }

@@ -13,7 +13,7 @@ import { createSettle } from './settle.ts'
 import { guardStorage } from './storage-faults.ts'
 import { createTouch } from './touch-tokens.ts'
 
-export interface PostgresTokenStoreParts {
+interface PostgresTokenStoreParts {
   /** Callers and renewals have connections of their own, so that neither starves the other. */
   callers: Db
   renewals: Db

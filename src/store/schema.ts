@@ -56,11 +56,11 @@ interface ExchangesTable {
   fence: number
   leaseUntil: Date
   uncertain: boolean
-  failure: ColumnType<Failure | null, string, string>
+  failure: ColumnType<StoredFailure | null, string, string>
 }
 
 /** A VaultError as it is kept for others to hear. */
-interface Failure {
+interface StoredFailure {
   code: ErrorCode
   detail: string
   facts: ErrorFacts

@@ -8,7 +8,7 @@ import type { Fingerprint, LineFields, Position } from './audit-line.ts'
 import { fieldsOf, OPENED, TORN, writeLine } from './audit-line.ts'
 import type { AuditSink } from './audit-sink.ts'
 
-export interface AuditTrailParts {
+interface AuditTrailParts {
   sink: AuditSink
   keys: AuditKeys
   now: () => Date

@@ -9,7 +9,7 @@ import { storageUnavailable } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 import { createSingleFlight } from '../domain/single-flight.ts'
 
-export interface AuthenticatorParts {
+interface AuthenticatorParts {
   store: ApiKeyStore
   clock: Clock
   /** The operator's own key, with every scope in `namespaceId`, for as long as it is set. */

@@ -8,7 +8,7 @@ export interface EventSweeper {
   stop(): void
 }
 
-export interface EventSweeperOptions {
+interface EventSweeperParts {
   events: Pick<EventStore, 'sweep'>
   /** Events are kept for so long. */
   days: number
@@ -19,8 +19,8 @@ export interface EventSweeperOptions {
 
 const MOST_PAUSE_MS = 3_600_000
 
-export function createEventSweeper(options: EventSweeperOptions): EventSweeper {
-  const { events, days, clock, random, observer } = options
+export function createEventSweeper(parts: EventSweeperParts): EventSweeper {
+  const { events, days, clock, random, observer } = parts
   const stopping = new AbortController()
   const { signal } = stopping
 

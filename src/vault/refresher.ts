@@ -10,7 +10,7 @@ export interface Refresher {
   stop(): void
 }
 
-export interface RefresherOptions {
+interface RefresherParts {
   renewals: Renewals
   places: Places
   clock: Clock
@@ -23,7 +23,7 @@ const FULL_POLL_MS = 20
 /** Renewals that were stored together give back their places together. */
 const GATHER_MS = 1
 
-export function createRefresher({ renewals, places, clock, observer }: RefresherOptions): Refresher {
+export function createRefresher({ renewals, places, clock, observer }: RefresherParts): Refresher {
   const stopping = new AbortController()
   const { signal } = stopping
 

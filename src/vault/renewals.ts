@@ -27,7 +27,7 @@ export interface Renewals {
 
 const keyOf = ({ namespaceId, id }: TokenRef) => `${namespaceId}/${id}`
 
-export interface RenewalsParts extends RenewalParts {
+interface RenewalsParts extends RenewalParts {
   places: Places
   headStart: HeadStart
 }

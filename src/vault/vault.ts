@@ -41,7 +41,7 @@ export interface Vault {
   noteUse(reading: Reading): void
 }
 
-export interface VaultParts extends FreshParts {
+interface VaultParts extends FreshParts {
   store: TokenStore
   policy: SchedulePolicy
   exchanges: Exchanges

@@ -23,7 +23,7 @@ declare module 'fastify' {
   }
 }
 
-export interface AuditOptions {
+interface AuditOptions {
   trail: AuditTrail
   budget: DisclosureBudget
   clock: Clock
