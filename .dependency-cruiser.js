@@ -1,5 +1,5 @@
 /** The import rules of src/README.md: one direction, siblings apart, each driver in one folder. */
-const folders = ['http', 'store', 'providers', 'crypto', 'telemetry', 'config', 'import']
+const folders = ['http', 'store', 'embedded', 'providers', 'crypto', 'telemetry', 'config', 'import']
 
 const siblingsApart = folders.map((folder) => ({
   name: `${folder}-imports-no-sibling`,
@@ -65,7 +65,13 @@ export default {
       name: 'sql-in-store',
       severity: 'error',
       from: { pathNot: '^src/store/' },
-      to: { path: 'node_modules/(pg|kysely)/' },
+      to: { path: 'node_modules/kysely/' },
+    },
+    {
+      name: 'postgres-in-store-and-embedded',
+      severity: 'error',
+      from: { pathNot: '^src/(store|embedded)/' },
+      to: { path: 'node_modules/pg/' },
     },
     {
       name: 'fastify-in-http',

@@ -8,7 +8,7 @@ const BUNDLED = /^[./]|^(kysely|typebox|uuid)\b/
  * time of a start and take 8 MB more.
  */
 export default defineConfig({
-  input: ['src/cli.ts', 'src/store/embedded-postgres-guard.ts'],
+  input: ['src/cli.ts', 'src/embedded/guard.ts'],
   external: (id) => !BUNDLED.test(id),
   platform: 'node',
   output: { dir: 'dist', cleanDir: true, comments: false, sourcemap: true },

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/store/free-port.ts'
+import { freePort } from '../../src/embedded/free-port.ts'
 import { NODE_FLAGS } from './node-flags.ts'
 
 /** The service as a process. */

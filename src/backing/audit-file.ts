@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StartupError } from '../domain/errors.ts'
-import { tryFileLock } from '../store/file-lock.ts'
+import { tryFileLock } from '../embedded/file-lock.ts'
 
 /** A place for the audit log that no other process writes to. */
 export interface AuditFile {

@@ -7,12 +7,12 @@ import { generateApiKey } from '../domain/api-key.ts'
 import { StartupError } from '../domain/errors.ts'
 import type { MasterKey } from '../domain/keyring.ts'
 import type { Secret } from '../domain/secret.ts'
-import type { DataFolder } from '../store/data-folder.ts'
-import { openDataFolder, readSecret } from '../store/data-folder.ts'
-import { platformPackage } from '../store/embedded-postgres-binaries.ts'
-import { CLUSTER } from '../store/embedded-postgres-home.ts'
-import { startEmbeddedPostgres } from '../store/embedded-postgres.ts'
-import { runningPostgres } from '../store/running-postgres.ts'
+import { platformPackage } from '../embedded/binaries.ts'
+import type { DataFolder } from '../embedded/data-folder.ts'
+import { openDataFolder, readSecret } from '../embedded/data-folder.ts'
+import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts'
+import { CLUSTER } from '../embedded/home.ts'
+import { runningPostgres } from '../embedded/running-postgres.ts'
 
 /** The Postgres to use, and the keys that go with it. */
 export interface Backing {

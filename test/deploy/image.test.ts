@@ -18,7 +18,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { freePort } from '../../src/store/free-port.ts'
+import { freePort } from '../../src/embedded/free-port.ts'
 import { certified, selfSigned } from '../providers/self-signed.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -126,7 +126,7 @@ describe('the image', () => {
 
   it('holds what runs, and nothing else', () => {
     expect(readdirSync(image.workdir).sort()).toEqual(['dist', 'migrations', 'node_modules', 'package.json'])
-    const bundle = ['cli.js', 'embedded-postgres-guard.js']
+    const bundle = ['cli.js', 'guard.js']
     expect(readdirSync(join(image.workdir, 'dist'))).toEqual(expect.arrayContaining(bundle))
     const modules = readdirSync(join(image.workdir, 'node_modules'))
     expect(modules).toEqual(expect.arrayContaining(['fastify', 'kysely', 'pg']))

@@ -6,8 +6,8 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createConnection } from 'mysql2/promise'
-import { postgresUser } from '../../src/store/embedded-postgres-user.ts'
-import { freePort } from '../../src/store/free-port.ts'
+import { postgresUser } from '../../src/embedded/user.ts'
+import { freePort } from '../../src/embedded/free-port.ts'
 
 /** A MariaDB of the test's own. */
 export interface MariaDb {

@@ -2,9 +2,9 @@
  * A service as far as its data folder and its Postgres go: a process to be killed in tests. Takes the options as
  * JSON, prints `{ url, directory }` or the fault, and ends properly when its input ends.
  */
-import { openDataFolder } from '../../src/store/data-folder.ts'
-import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
-import type { EmbeddedPostgresOptions } from '../../src/store/embedded-postgres.ts'
+import { openDataFolder } from '../../src/embedded/data-folder.ts'
+import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts'
+import type { EmbeddedPostgresOptions } from '../../src/embedded/embedded-postgres.ts'
 
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, () => undefined)
 try {

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import type { EmbeddedPostgresOptions } from '../../src/store/embedded-postgres.ts'
+import type { EmbeddedPostgresOptions } from '../../src/embedded/embedded-postgres.ts'
 
 /** A process that has a data folder and an embedded Postgres, as a service has. */
 export interface Holder {

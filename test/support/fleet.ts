@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../src/store/free-port.ts'
+import { freePort } from '../../src/embedded/free-port.ts'
 import type { VaultProcess, VaultSettings } from './vault-process.ts'
 import { startVaultProcess } from './vault-process.ts'
 

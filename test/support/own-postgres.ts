@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { createDatabase } from '../../src/store/database.ts'
-import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
+import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import type { TestDatabase } from './database.ts'
 import { eventually, postgresPidOf } from './embedded-processes.ts'

@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path'
 import { StartupError } from '../domain/errors.ts'
 import { sha256 } from '../domain/sha256.ts'
 import { makePrivateFolder } from './data-folder.ts'
-import { canEnter } from './embedded-postgres-user.ts'
-import type { PostgresUser } from './embedded-postgres-user.ts'
+import { canEnter } from './user.ts'
+import type { PostgresUser } from './user.ts'
 
 /** In its home: the folder that holds it and what stands beside it, and belongs to Postgres' user. */
 export const CLUSTER = 'postgres'

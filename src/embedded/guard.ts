@@ -20,11 +20,11 @@ import {
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { PostgresBinaries } from './binaries.ts'
 import { syncFolder } from './data-folder.ts'
-import type { PostgresBinaries } from './embedded-postgres-binaries.ts'
-import type { PostgresUser } from './embedded-postgres-user.ts'
 import { tryFileLock } from './file-lock.ts'
 import { endPredecessor } from './postmaster-pid.ts'
+import type { PostgresUser } from './user.ts'
 
 export interface GuardJob extends PostgresBinaries {
   /** Holds the cluster; removed in the end where it is ephemeral. */

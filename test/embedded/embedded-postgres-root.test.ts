@@ -63,7 +63,7 @@ describe.skipIf(process.geteuid?.() !== 0)('as root in a folder that others cann
       })
     }
     symlinkSync(join(modules, 'pg'), join(home, 'node_modules', 'pg'))
-    for (const folder of ['src/store', 'src/domain', 'test/support']) {
+    for (const folder of ['src/embedded', 'src/domain', 'test/support']) {
       cpSync(join(project, folder), join(home, folder), { recursive: true })
     }
     // What the umask of a careful root leaves.

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSecret } from './data-folder.ts'
-import { CLUSTER } from './embedded-postgres-home.ts'
+import { CLUSTER } from './home.ts'
 import { PASSWORD, urlOf } from './embedded-postgres.ts'
 import { readPostmaster, serves } from './postmaster-pid.ts'
 

@@ -14,7 +14,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { StartupError } from '../domain/errors.ts'
-import type { PostgresUser } from './embedded-postgres-user.ts'
+import type { PostgresUser } from './user.ts'
 
 /** Paths of Postgres' programs. */
 export interface PostgresBinaries {

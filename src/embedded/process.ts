@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { GuardJob } from './embedded-postgres-guard.ts'
+import type { GuardJob } from './guard.ts'
 import { readPostmaster } from './postmaster-pid.ts'
 
 /** A guard and its Postgres, from their start to their common end. */
@@ -27,7 +27,7 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 const STABLE_MS = 60_000
 // Lies beside this module as source and as build output alike.
-const GUARD = fileURLToPath(new URL(`./embedded-postgres-guard${extname(import.meta.url)}`, import.meta.url))
+const GUARD = fileURLToPath(new URL(`./guard${extname(import.meta.url)}`, import.meta.url))
 
 /** The log of the Postgres in that home. */
 export function logPathOf(home: string): string {

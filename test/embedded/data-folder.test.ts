@@ -16,11 +16,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StartupError } from '../../src/domain/errors.ts'
-import { openDataFolder } from '../../src/store/data-folder.ts'
-import type { DataFolder } from '../../src/store/data-folder.ts'
+import { openDataFolder } from '../../src/embedded/data-folder.ts'
+import type { DataFolder } from '../../src/embedded/data-folder.ts'
 
 const isRoot = process.geteuid?.() === 0
-const moduleUrl = `file://${resolve(import.meta.dirname, '../../src/store/data-folder.ts')}`
+const moduleUrl = `file://${resolve(import.meta.dirname, '../../src/embedded/data-folder.ts')}`
 
 let room: string
 const open: DataFolder[] = []
