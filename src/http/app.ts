@@ -75,7 +75,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   refuseUnwantedBodies(app)
   authenticateCallers(app, options.authenticator, createFailureDelay(options.clock))
   auditAnswers(app, { ...options, trail: options.audit })
-  await limitRequests(app, options.rateLimit, options.clock)
+  limitRequests(app, options.rateLimit, options.clock)
   guardRoutes(app)
   refuseUnusedIfMatch(app)
   const sendDocument = await describeRoutes(app, options.version)

@@ -3,6 +3,7 @@ import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import type { AuditEntry } from '../../src/domain/audit.ts'
 import { VaultError } from '../../src/domain/errors.ts'
 import { createFailedAttempts, networkOf } from '../../src/http/failed-attempts.ts'
+import { createRequestRate } from '../../src/http/request-rate.ts'
 import { createDisclosureBudget } from '../../src/vault/disclosure-budget.ts'
 import { createTestApp } from '../support/app.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -103,6 +104,32 @@ describe('the rate limit', () => {
     const healthy = await Promise.all(Array.from({ length: 20 }, () => vault.call('GET', '/healthz')))
     expect(healthy.every(({ status }) => status === 200)).toBe(true)
     await expect.poll(async () => (await list(one.key)).status, { timeout: 5_000 }).toBe(200)
+  })
+
+  test('is of a second from the first request of a key, whatever it sends beyond it', () => {
+    const clock = movedClock()
+    const rate = createRequestRate(2, clock)
+    const count = (times: number, keyId = 'k') => Array.from({ length: times }, () => rate.count(keyId))
+    expect(count(1)).toEqual([null])
+    clock.move(0.9)
+    expect(count(3)).toEqual([null, 1, 1])
+    expect(count(2, 'other')).toEqual([null, null])
+    clock.move(0.1)
+    expect(count(3)).toEqual([null, null, 1])
+    expect(count(1, 'other')).toEqual([1])
+    clock.move(1)
+    expect([count(1), count(1, 'other')]).toEqual([[null], [null]])
+  })
+
+  test('of a key that was silent for longest is forgotten, where there are too many keys', () => {
+    const rate = createRequestRate(1, movedClock())
+    const count = (keyId: string) => rate.count(keyId)
+    expect([count('silent'), count('busy')]).toEqual([null, null])
+    for (let key = 0; key < 9_999; key += 1) {
+      count(`${key}`)
+      if (key === 9_000) expect(count('busy')).toBe(1)
+    }
+    expect([count('busy'), count('silent')]).toEqual([1, null])
   })
 })
 

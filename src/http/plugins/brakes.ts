@@ -1,32 +1,16 @@
-import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../domain/clock.ts'
 import { createFailedAttempts } from '../failed-attempts.ts'
-import { requestCounts } from '../request-counts.ts'
+import { createRequestRate } from '../request-rate.ts'
 import { ledgerOf } from './audit.ts'
 
-const WINDOW_MS = 1_000
-const COUNTED_KEYS = 10_000
-
 /** A key gets so many requests a second, counted before the body is parsed. Null: without a limit. */
-export async function limitRequests(
-  app: FastifyInstance,
-  mostPerSecond: number | null,
-  clock: Clock,
-): Promise<void> {
+export function limitRequests(app: FastifyInstance, mostPerSecond: number | null, clock: Clock): void {
   if (mostPerSecond === null) return
-  const store = requestCounts(COUNTED_KEYS, () => clock.monotonicMs())
-  await app.register(rateLimit, { global: false, store })
-  const count = app.createRateLimit({
-    max: mostPerSecond,
-    timeWindow: WINDOW_MS,
-    keyGenerator: ({ caller }) => caller?.keyId ?? '',
-  })
-  app.addHook('onRequest', async (request) => {
-    if (request.caller === null) return
-    const limit = await count(request)
-    if (!limit.isAllowed && limit.isExceeded)
-      throw ledgerOf(request).refusal('request_rate', Math.max(1, limit.ttlInSeconds))
+  const rate = createRequestRate(mostPerSecond, clock)
+  app.addHook('onRequest', (request, _reply, done) => {
+    const waitSeconds = request.caller && rate.count(request.caller.keyId)
+    done(waitSeconds === null ? undefined : ledgerOf(request).refusal('request_rate', waitSeconds))
   })
 }
 
