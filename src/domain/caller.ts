@@ -1,4 +1,4 @@
-/** What an API key may allow. `docs/operate.md` says what each means; `http/scopes.ts` which route asks for which. */
+/** What an API key may allow. `docs/operate.md` says what each means; `http/route-rules.ts` which route asks for it. */
 export const SCOPES = [
   'tokens:list',
   'tokens:use',

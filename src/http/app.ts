@@ -11,13 +11,13 @@ import type { Vault } from '../vault/vault.ts'
 import { createServer } from './create-server.ts'
 import { describeRoutes } from './openapi.ts'
 import { auditAnswers } from './plugins/audit.ts'
+import { authenticateCallers, guardRoutes } from './plugins/authentication.ts'
 import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
 import { refuseUnusedIfMatch } from './plugins/odd-headers.ts'
-import { authenticateCallers, guardRoutes } from './plugins/scopes.ts'
-import { createTeller, tellAnswers, unrouted } from './plugins/tell-answers.ts'
+import { answerToBrokenRequest, createRequestLog, logAnswers } from './plugins/request-log.ts'
 import { refuseUnrouted } from './plugins/unrouted.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
 import { accessTokenRoutes } from './routes/access-tokens.ts'
@@ -57,18 +57,18 @@ const MOST_PARAMETER_LENGTH = 64 * 1024
 
 /** The service over HTTP, for production and for tests. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const tell = createTeller(options.logger, options.observer)
+  const logAnswer = createRequestLog(options.logger, options.observer)
   const app = await createServer(options.logger, {
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: MOST_PARAMETER_LENGTH },
     https: options.tls && httpsOptions(options.tls),
-    tellUnrouted(answer) {
-      tell(unrouted(answer))
+    onBrokenRequest(answer) {
+      logAnswer(answerToBrokenRequest(answer))
     },
   })
   app.withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(compileValidator)
   closeConnections(app)
-  tellAnswers(app, tell)
+  logAnswers(app, logAnswer)
   parseJsonOnly(app)
   refuseMalformedQuery(app)
   refuseUnrouted(app)

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import sensible from '@fastify/sensible'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { TellUnrouted } from './plugins/broken-requests.ts'
+import type { OnBrokenRequest } from './plugins/broken-requests.ts'
 import { answerBrokenRequest, answerMalformedPath, noteEarlyAnswers } from './plugins/broken-requests.ts'
 import { refuseOddHeaders } from './plugins/odd-headers.ts'
 import { answerProblems } from './plugins/problems.ts'
@@ -14,7 +14,7 @@ interface MoreOptions {
   bodyLimit?: number
   routerOptions?: { maxParamLength: number }
   https?: ServerOptions | null
-  tellUnrouted?: TellUnrouted
+  onBrokenRequest?: OnBrokenRequest
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
@@ -34,7 +34,7 @@ const PLAIN = { http: SERVER }
 /** A server without routes, which answers whatever is sent to it by problem documents that no cache keeps. */
 export async function createServer(
   loggerInstance: FastifyBaseLogger,
-  { https = null, tellUnrouted = () => undefined, ...more }: MoreOptions = {},
+  { https = null, onBrokenRequest = () => undefined, ...more }: MoreOptions = {},
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance,
@@ -46,10 +46,10 @@ export async function createServer(
     // What comes in on a connection that is still open is served: Fastify's own refusal is no problem document.
     return503OnClosing: false,
     clientErrorHandler(error, socket) {
-      answerBrokenRequest(error, socket, tellUnrouted)
+      answerBrokenRequest(error, socket, onBrokenRequest)
     },
     frameworkErrors(_error, request, reply) {
-      answerMalformedPath(request, reply, tellUnrouted)
+      answerMalformedPath(request, reply, onBrokenRequest)
     },
     ...PLAIN,
     https: https && { ...https, ...SERVER },

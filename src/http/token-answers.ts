@@ -4,7 +4,7 @@ import type { Reading } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import type { Vault } from '../vault/vault.ts'
 import { ledgerOf } from './plugins/audit.ts'
-import { callerOf } from './plugins/scopes.ts'
+import { callerOf } from './plugins/authentication.ts'
 import { tokenView } from './token-view.ts'
 
 /** A token as the answer to a request. */
@@ -31,7 +31,7 @@ export function createTokenAnswers(vault: Vault): TokenAnswers {
 }
 
 /** Says where a saved token is to be found, and whether it is a new one. */
-export function place(reply: FastifyReply, saved: Reading & { created: boolean }): void {
+export function announceSaved(reply: FastifyReply, saved: Reading & { created: boolean }): void {
   reply.status(saved.created ? 201 : 200)
   reply.header('location', `/v1/tokens/${encodeURIComponent(saved.token.id)}`)
   reply.header('etag', etagOf(saved))

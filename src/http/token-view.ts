@@ -6,7 +6,7 @@ import { secondsBetween } from '../domain/time.ts'
 import type { Found, Reading } from '../domain/token-store.ts'
 import type { LastError, Token } from '../domain/token.ts'
 import type { Ledger, Showing } from './ledger.ts'
-import { FIELD_SCOPES } from './scopes.ts'
+import { FIELD_SCOPES } from './route-rules.ts'
 
 interface TokenViewOptions {
   ledger: Ledger

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Token } from '../../src/contract/tokens.ts'
-import { FIELD_SCOPES } from '../../src/http/scopes.ts'
+import { FIELD_SCOPES } from '../../src/http/route-rules.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestVault } from '../support/vault.ts'

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 import { expect, test } from 'vitest'
-import { ROUTE_SCOPES } from '../../src/http/scopes.ts'
+import { ROUTE_SCOPES } from '../../src/http/route-rules.ts'
 import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 import { startVault } from '../support/vault.ts'
 import { useWorld } from '../support/renewal-world.ts'

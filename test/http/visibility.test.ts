@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SCOPES } from '../../src/domain/caller.ts'
 import type { Scope } from '../../src/domain/caller.ts'
-import { ROUTE_SCOPES } from '../../src/http/scopes.ts'
+import { ROUTE_SCOPES } from '../../src/http/route-rules.ts'
 import { createTestApp } from '../support/app.ts'
 import { NOON, inSeconds, tokenOf } from '../support/domain.ts'
 

@@ -7,7 +7,7 @@ import type { DisclosureBudget } from '../../vault/disclosure-budget.ts'
 import { createBrakeClosings } from '../brake-closings.ts'
 import type { Ledger, LedgerEntry } from '../ledger.ts'
 import { createLedger } from '../ledger.ts'
-import { actionOfRoute } from '../scopes.ts'
+import { actionOfRoute } from '../route-rules.ts'
 import { describeError } from './problems.ts'
 
 declare module 'fastify' {

@@ -22,16 +22,20 @@ export function noteEarlyAnswers(app: FastifyInstance): void {
 }
 
 /** Who is told of the answers that no hook sees. What is not HTTP has no method. */
-export type TellUnrouted = (answer: { id: string; method: string | null; status: number }) => void
+export type OnBrokenRequest = (answer: { id: string; method: string | null; status: number }) => void
 
 /** A path that cannot be decoded reaches no route, no hook and no plugin. */
-export function answerMalformedPath(request: FastifyRequest, reply: FastifyReply, tell: TellUnrouted): void {
+export function answerMalformedPath(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  onBrokenRequest: OnBrokenRequest,
+): void {
   const errors = [{ pointer: '', detail: 'is not UTF-8, percent-encoded (path)' }]
   reply.header('cache-control', 'no-store').header('x-request-id', request.id)
   takeTurn(reply.raw, () => {
     answeredEarly.add(request.raw.socket)
     void sendProblem(request, reply, 'invalid_request', 'The path is malformed.', { errors })
-    tell({ id: request.id, method: request.method, status: reply.statusCode })
+    onBrokenRequest({ id: request.id, method: request.method, status: reply.statusCode })
   })
 }
 
@@ -39,7 +43,11 @@ export function answerMalformedPath(request: FastifyRequest, reply: FastifyReply
  * What is not even HTTP never becomes a request: it is answered on the bare socket. The rest of a request that has its
  * answer gets no other one: a proxy might take it for the answer to the next request.
  */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, tell: TellUnrouted): void {
+export function answerBrokenRequest(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  onBrokenRequest: OnBrokenRequest,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return
   if (answeredEarly.has(socket)) {
     socket.end()
@@ -65,7 +73,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
     ].join('\r\n'),
   )
   brokenOff.add(socket)
-  tell({ id: problem.request_id, method: null, status })
+  onBrokenRequest({ id: problem.request_id, method: null, status })
 }
 
 const brokenOff = new WeakSet<Socket>()

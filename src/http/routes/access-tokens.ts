@@ -5,7 +5,7 @@ import type { Reading } from '../../domain/token-store.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
-import { callerOf } from '../plugins/scopes.ts'
+import { callerOf } from '../plugins/authentication.ts'
 import { toPartialToken } from '../token-requests.ts'
 import { accessTokenView } from '../token-view.ts'
 

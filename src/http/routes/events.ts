@@ -3,7 +3,7 @@ import type { Event, EventsQuery } from '../../contract/events.ts'
 import type { RecordedEvent } from '../../domain/event-store.ts'
 import type { History, HistoryPage } from '../../vault/history.ts'
 import * as operations from '../operations.ts'
-import { callerOf } from '../plugins/scopes.ts'
+import { callerOf } from '../plugins/authentication.ts'
 import { DEFAULT_LIMIT, text } from '../token-requests.ts'
 
 /** What happened: to a token, and in the namespace. */

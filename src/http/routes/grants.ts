@@ -1,8 +1,8 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
-import { callerOf } from '../plugins/scopes.ts'
-import { createTokenAnswers, etagOf, place } from '../token-answers.ts'
+import { callerOf } from '../plugins/authentication.ts'
+import { announceSaved, createTokenAnswers, etagOf } from '../token-answers.ts'
 import { toExchangeOrder, toIfVersion } from '../token-requests.ts'
 
 /** What goes to the provider at once, and tells what it said: refresh, exchange and revoke. */
@@ -18,7 +18,7 @@ export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
 
   app.post('/tokens/exchange', { schema: operations.exchangeCode }, async (request, reply) => {
     const exchanged = await vault.exchange(callerOf(request), toExchangeOrder(request.body))
-    place(reply, exchanged)
+    announceSaved(reply, exchanged)
     return disclose(request, exchanged)
   })
 

@@ -5,7 +5,7 @@ import type { ApiKeys } from '../../vault/api-keys.ts'
 import { toKeyOrder } from '../key-order.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
-import { callerOf } from '../plugins/scopes.ts'
+import { callerOf } from '../plugins/authentication.ts'
 
 /** The keys of the caller's namespace. */
 export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (app, { apiKeys }, done) => {

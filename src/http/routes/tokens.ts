@@ -4,8 +4,8 @@ import type { Token } from '../../domain/token.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
-import { callerOf, requireScope } from '../plugins/scopes.ts'
-import { createTokenAnswers, etagOf, place } from '../token-answers.ts'
+import { callerOf, requireScope } from '../plugins/authentication.ts'
+import { announceSaved, createTokenAnswers, etagOf } from '../token-answers.ts'
 import { toDeleteFilter, toIfVersion, toPage, toPartialToken, toSaveRequest } from '../token-requests.ts'
 import { tokenViews } from '../token-view.ts'
 
@@ -36,7 +36,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const saved = await vault.save(caller, toSaveRequest(request.body), ifVersion)
     const { token, absorbedId } = saved
     if (absorbedId !== null) ledgerOf(request).note({ tokenId: token.id, absorbed: absorbedId })
-    place(reply, saved)
+    announceSaved(reply, saved)
     return show(request, saved)
   })
 

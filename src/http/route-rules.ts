@@ -55,7 +55,7 @@ export function actionOfRoute(method: string, url: string): AuditAction | null {
   const action = ROUTE_ACTIONS[`${method} ${url}`] ?? null
   const reads = method === 'GET' || method === 'HEAD' || !CHANGING.includes(scopeOfRoute(method, url))
   if (action === null && !reads)
-    throw new Error(`the route ${method} ${url} has no action: name it in http/scopes.ts`)
+    throw new Error(`the route ${method} ${url} has no action: name it in http/route-rules.ts`)
   return action
 }
 
@@ -63,6 +63,6 @@ export function scopeOfRoute(method: string, url: string): Scope | 'public' {
   const scope =
     ROUTE_SCOPES[`${method === 'HEAD' ? 'GET' : method} ${url}`] ?? (DOCS.test(url) ? 'public' : undefined)
   if (scope === undefined)
-    throw new Error(`the route ${method} ${url} has no scope: name it in http/scopes.ts`)
+    throw new Error(`the route ${method} ${url} has no scope: name it in http/route-rules.ts`)
   return scope
 }

@@ -3,7 +3,7 @@ import type { Authenticator } from '../../domain/authenticator.ts'
 import type { Caller, Scope } from '../../domain/caller.ts'
 import { allows } from '../../domain/caller.ts'
 import { unauthorized, VaultError } from '../../domain/errors.ts'
-import { scopeOfRoute } from '../scopes.ts'
+import { scopeOfRoute } from '../route-rules.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
