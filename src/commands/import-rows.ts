@@ -2,7 +2,7 @@ import type { Caller } from '../domain/caller.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import type { SavePlan, TokenStore } from '../domain/token-store.ts'
-import { readSaveOrder } from '../http/save-order.ts'
+import { readSaveRequest } from '../http/token-requests.ts'
 import type { Report } from '../import/report.ts'
 import type { SeenRows } from '../import/seen-rows.ts'
 import { createSeenRows, marksOf } from '../import/seen-rows.ts'
@@ -83,7 +83,7 @@ async function importRow(importing: Importing, { place, columns, fault }: Source
   }
   const { body, expiry } = toSaveBody(columns, blanks)
   try {
-    const save = readSaveOrder(body)
+    const save = readSaveRequest(body)
     const plan = await carryOut(importing, save)
     const id = tell(importing, { place, save, plan })
     if (columns.id !== undefined && id !== columns.id) report.rename(place, columns.id, id)

@@ -7,7 +7,7 @@ import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
 import { StartupError, VaultError } from '../domain/errors.ts'
 import { COMMAND_LINE } from '../domain/token.ts'
-import { readKeyOrder } from '../http/key-order.ts'
+import { readKeyRequest } from '../http/key-requests.ts'
 import { createApiKeyStore } from '../store/api-key-store.ts'
 import type { Db } from '../store/database.ts'
 import {
@@ -190,7 +190,7 @@ export async function namespaceOf(db: Db, name: string): Promise<Caller> {
   return { keyId: COMMAND_LINE, namespaceId: namespace.id, scopes: new Set(SCOPES) }
 }
 
-/** By what field of an order an option is judged, and what to say where it is wrong. */
+/** By what field of a request an option is judged, and what to say where it is wrong. */
 const OPTIONS = {
   '/name': '--name: give 1 to 1,024 characters, no control characters, for example --name crm',
   '/scopes': `--scopes: give some of ${SCOPES.join(',')}, each once, for example --scopes tokens:use,tokens:write`,
@@ -200,7 +200,7 @@ const OPTIONS = {
 async function createKey(apiKeys: ApiKeys, caller: Caller, { name = '', scopes = '', expiresAt }: Words) {
   const body = { name, scopes: scopes.split(',').map((scope) => scope.trim()), expires_at: expiresAt ?? null }
   try {
-    return await apiKeys.create(caller, readKeyOrder(body))
+    return await apiKeys.create(caller, readKeyRequest(body))
   } catch (error) {
     const pointers = error instanceof VaultError ? (error.facts.errors ?? []) : []
     const faults = Object.entries(OPTIONS).filter(([field]) =>

@@ -8,7 +8,7 @@ import { after } from './time.ts'
 import type { Token } from './token.ts'
 
 /** An authorization code, and what it was given for. */
-export interface ExchangeOrder {
+export interface CodeToExchange {
   provider: string
   clientId: string
   clientSecret: Secret | null
@@ -63,24 +63,24 @@ export function isTraded({ refreshToken, accessToken }: Token): boolean {
 
 /** What a code was traded for, to be merged as any save. */
 export function saveOfExchange(
-  order: ExchangeOrder,
+  code: CodeToExchange,
   { claimedAt }: CodeClaim,
   outcome: RenewedOutcome,
 ): SaveRequest {
   const { expiresInSeconds } = outcome
   return {
     id: null,
-    provider: order.provider,
-    userName: order.userName,
-    clientId: order.clientId,
-    clientSecret: order.clientSecret,
-    grantToken: order.grantToken,
+    provider: code.provider,
+    userName: code.userName,
+    clientId: code.clientId,
+    clientSecret: code.clientSecret,
+    grantToken: code.grantToken,
     refreshToken: outcome.refreshToken,
     accessToken: outcome.accessToken,
     tokenType: outcome.tokenType,
     scope: outcome.scope,
-    redirectUrl: order.redirectUrl,
-    apiDomain: outcome.apiDomain ?? order.apiDomain,
+    redirectUrl: code.redirectUrl,
+    apiDomain: outcome.apiDomain ?? code.apiDomain,
     expiresAt: expiresInSeconds === null ? null : after(claimedAt, expiresInSeconds),
     expiresInSeconds: null,
   }

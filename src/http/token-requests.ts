@@ -1,15 +1,17 @@
-import type { DeleteQuery, ExchangeBody, FindBody, ListQuery, SaveBody } from '../contract/tokens.ts'
+import type { DeleteQuery, ExchangeBody, FindBody, ListQuery } from '../contract/tokens.ts'
+import { SaveBody } from '../contract/tokens.ts'
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import type { VaultError } from '../domain/errors.ts'
 import { invalidRequest } from '../domain/errors.ts'
-import type { ExchangeOrder } from '../domain/exchange.ts'
+import type { CodeToExchange } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { Secret } from '../domain/secret.ts'
 import type { Page, TokenFilter } from '../domain/token-store.ts'
 import { DEFAULT_PROVIDER } from '../domain/token.ts'
+import { readBody } from './validation.ts'
 
 type Given = string | null | undefined
 
@@ -69,7 +71,15 @@ export function toSaveRequest(body: SaveBody): SaveRequest {
   }
 }
 
-export function toExchangeOrder(body: ExchangeBody): ExchangeOrder {
+/**
+ * What `POST /v1/tokens` would make of this body, for who saves by another way.
+ * @throws VaultError `invalid_request` with a pointer for each fault
+ */
+export function readSaveRequest(body: object): SaveRequest {
+  return toSaveRequest(readBody(SaveBody, body))
+}
+
+export function toCodeToExchange(body: ExchangeBody): CodeToExchange {
   return {
     provider: text(body.provider) ?? DEFAULT_PROVIDER,
     clientId: body.client_id,

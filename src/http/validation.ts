@@ -20,7 +20,7 @@ const ajv = new Ajv({
 export function readBody<Schema extends TSchema>(schema: Schema, body: object): Static<Schema> {
   if (ajv.validate<Static<Schema>>(schema, body)) return body
   const errors = (ajv.errors ?? []).map((fault) => faultOf(fault))
-  throw new VaultError('invalid_request', 'The order is malformed.', { errors })
+  throw new VaultError('invalid_request', 'The request is malformed.', { errors })
 }
 
 type Fault = NonNullable<FastifyError['validation']>[number]

@@ -9,7 +9,7 @@ export interface Blanks {
 }
 
 /** A row as `POST /v1/tokens` would take it, and how its expiry was read. */
-export interface ImportOrder {
+interface ReadRow {
   body: Record<string, string | null>
   expiry: 'known' | 'in seconds' | 'unreadable'
 }
@@ -20,7 +20,7 @@ const MILLISECONDS = /^\d{13}(?:\.0*)?$/
 const SECONDS = /^\d{10}(?:\.0*)?$/
 
 /** An id that the vault does not allow is left out: the token gets one of the vault's. */
-export function toSaveBody(columns: Columns, blanks: Blanks): ImportOrder {
+export function toSaveBody(columns: Columns, blanks: Blanks): ReadRow {
   const clientId = columns.client_id ?? blanks.clientId
   const secretOfClient = clientId === blanks.clientId ? blanks.clientSecret : null
   const { at, expiry } = readExpiry(columns.expiry_time?.trim())
@@ -43,7 +43,7 @@ export function toSaveBody(columns: Columns, blanks: Blanks): ImportOrder {
 }
 
 /** The SDKs keep milliseconds since 1970; some versions kept seconds. */
-function readExpiry(text: string | undefined): { at: string | null; expiry: ImportOrder['expiry'] } {
+function readExpiry(text: string | undefined): { at: string | null; expiry: ReadRow['expiry'] } {
   if (text === undefined) return { at: null, expiry: 'known' }
   if (MILLISECONDS.test(text)) return { at: new Date(Number(text)).toISOString(), expiry: 'known' }
   if (SECONDS.test(text)) return { at: new Date(Number(text) * 1000).toISOString(), expiry: 'in seconds' }

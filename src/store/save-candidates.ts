@@ -89,20 +89,20 @@ const CANDIDATES_NOW = textOf('save_candidates_now', 'skip locked')
  */
 export async function selectCandidates(
   trx: Db,
-  orders: readonly { namespaceId: string; identities: Identities }[],
+  saves: readonly { namespaceId: string; identities: Identities }[],
   nowait: boolean,
 ): Promise<Met[]> {
   const column = <Value>(value: (given: Identities) => Value) =>
-    orders.map(({ identities }) => value(identities))
+    saves.map(({ identities }) => value(identities))
   const values = [
-    orders.map(({ namespaceId }) => namespaceId),
+    saves.map(({ namespaceId }) => namespaceId),
     column(({ id }) => id),
     column((given) => given.userKey),
     column((given) => given.grantDigest),
     column((given) => given.refreshDigest),
     column((given) => given.accessDigest),
   ]
-  const met: Met[] = orders.map(() => ({ rows: [], now: new Date(0), isBlocked: false }))
+  const met: Met[] = saves.map(() => ({ rows: [], now: new Date(0), isBlocked: false }))
   type Row = Omit<CandidateRow, 'stored'> & { nth: number; now: Date; met: number; token: StoredJson | null }
   for (const row of await runPrepared<Row>(trx, nowait ? CANDIDATES_NOW : CANDIDATES, values)) {
     const one = met[row.nth - 1]

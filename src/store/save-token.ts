@@ -23,7 +23,7 @@ interface Saved {
 
 export type SaveToken = (namespaceId: string, save: SaveRequest, plan: Plan) => Promise<Saved>
 
-interface Order {
+interface PendingSave {
   namespaceId: string
   identities: Identities
   /** Held until the commit. */
@@ -43,14 +43,14 @@ const MOST_TRIES = 5
  */
 export function createSaveToken(db: Db, keyring: Keyring): SaveToken {
   const queue = createKeyedQueue()
-  const together = createBatch<Order, Outcome>({
-    run: (orders) => saveTogether(db, keyring, orders),
+  const together = createBatch<PendingSave, Outcome>({
+    run: (saves) => saveTogether(db, keyring, saves),
     isCommon: () => true,
   })
-  const alone = async (order: Order): Promise<Outcome> => {
+  const alone = async (pending: PendingSave): Promise<Outcome> => {
     for (let tries = 1; ; tries += 1) {
       try {
-        const [outcome] = await saveAll(db, keyring, [order], false)
+        const [outcome] = await saveAll(db, keyring, [pending], false)
         return outcome ?? 'again'
       } catch (error) {
         if (!isRace(error) || tries === MOST_TRIES) throw error
@@ -59,10 +59,10 @@ export function createSaveToken(db: Db, keyring: Keyring): SaveToken {
   }
   return async (namespaceId, save, plan) => {
     const identities = identitiesOf(save, await keyring.keysOf(namespaceId))
-    const order = { namespaceId, identities, locks: lockKeys(namespaceId, identities), plan }
-    return queue(order.locks, async () => {
-      const outcome = await together(order)
-      return savedBy(outcome === 'again' ? await alone(order) : outcome)
+    const pending = { namespaceId, identities, locks: lockKeys(namespaceId, identities), plan }
+    return queue(pending.locks, async () => {
+      const outcome = await together(pending)
+      return savedBy(outcome === 'again' ? await alone(pending) : outcome)
     })
   }
 }
@@ -77,34 +77,39 @@ function savedBy(outcome: Outcome): Saved {
  * One that fails, or takes too long, takes all of them back; only the storage's own state is no reason to try each by
  * itself.
  */
-async function saveTogether(db: Db, keyring: Keyring, orders: readonly Order[]): Promise<Outcome[]> {
+async function saveTogether(db: Db, keyring: Keyring, saves: readonly PendingSave[]): Promise<Outcome[]> {
   try {
-    return await saveAll(db, keyring, orders, true)
+    return await saveAll(db, keyring, saves, true)
   } catch (error) {
     const isOfAll = isPassing(error) && !isRace(error) && !isTimeout(error)
     if (isOfAll) throw error
-    return orders.map(() => 'again')
+    return saves.map(() => 'again')
   }
 }
 
 /** With `nowait`, whoever would have to wait for another transaction, or for one of the others here, is put off. */
-function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boolean): Promise<Outcome[]> {
+function saveAll(
+  db: Db,
+  keyring: Keyring,
+  saves: readonly PendingSave[],
+  nowait: boolean,
+): Promise<Outcome[]> {
   return db.transaction().execute(async (trx) => {
-    const held = await takeLocks(trx, orders, nowait)
-    const able = orders.filter((_, index) => held[index])
+    const held = await takeLocks(trx, saves, nowait)
+    const able = saves.filter((_, index) => held[index])
     const met = await selectCandidates(trx, able, nowait)
     const isFirst = createFirsts()
-    const planned = new Map<Order, Planned>()
-    const outcomes = new Map<Order, Outcome>()
-    for (const [index, order] of able.entries()) {
+    const planned = new Map<PendingSave, Planned>()
+    const outcomes = new Map<PendingSave, Outcome>()
+    for (const [index, pending] of able.entries()) {
       const own = met[index]
-      if (own === undefined || own.isBlocked || !isFirst(order, own.rows)) continue
-      const outcome = await planAmong(trx, keyring, order, own)
-      outcomes.set(order, 'refused' in outcome ? outcome : { saved: { plan: outcome.plan, now: own.now } })
-      if ('plan' in outcome) planned.set(order, outcome)
+      if (own === undefined || own.isBlocked || !isFirst(pending, own.rows)) continue
+      const outcome = await planAmong(trx, keyring, pending, own)
+      outcomes.set(pending, 'refused' in outcome ? outcome : { saved: { plan: outcome.plan, now: own.now } })
+      if ('plan' in outcome) planned.set(pending, outcome)
     }
     await carryOut(trx, [...planned.values()])
-    return orders.map((order) => outcomes.get(order) ?? 'again')
+    return saves.map((pending) => outcomes.get(pending) ?? 'again')
   })
 }
 
@@ -112,7 +117,7 @@ function saveAll(db: Db, keyring: Keyring, orders: readonly Order[], nowait: boo
 async function planAmong(
   trx: Db,
   keyring: Keyring,
-  { namespaceId, identities, plan }: Order,
+  { namespaceId, identities, plan }: PendingSave,
   { rows, now }: Met,
 ): Promise<Planned | { refused: unknown }> {
   for (let known = rows; ;) {
@@ -139,7 +144,7 @@ async function planAmong(
 /** Tells whether none of the tokens of a save was met by one before it. */
 function createFirsts() {
   const seen = new Set<string>()
-  return ({ namespaceId }: Order, rows: Met['rows']): boolean => {
+  return ({ namespaceId }: PendingSave, rows: Met['rows']): boolean => {
     const keys = rows.map(({ stored }) => `${namespaceId}/${stored.id}`)
     const isFirst = !keys.some((key) => seen.has(key))
     for (const key of keys) seen.add(key)
@@ -153,19 +158,19 @@ const TAKE_FREE_LOCKS = `/* take_free_locks */
   from unnest($1::int[], $2::bigint[]) as wanted (nth, key) group by nth`
 const TAKE_LOCKS = `/* take_locks */ select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key`
 
-/** Which of the orders hold all of their locks. */
-async function takeLocks(trx: Db, orders: readonly Order[], nowait: boolean): Promise<boolean[]> {
+/** Which of the saves hold all of their locks. */
+async function takeLocks(trx: Db, saves: readonly PendingSave[], nowait: boolean): Promise<boolean[]> {
   if (!nowait) {
-    await runPrepared(trx, TAKE_LOCKS, [orders.flatMap(({ locks }) => locks)])
-    return orders.map(() => true)
+    await runPrepared(trx, TAKE_LOCKS, [saves.flatMap(({ locks }) => locks)])
+    return saves.map(() => true)
   }
-  const owners = orders.flatMap(({ locks }, index) => locks.map(() => index))
+  const owners = saves.flatMap(({ locks }, index) => locks.map(() => index))
   const rows = await runPrepared<{ nth: number; held: boolean }>(trx, TAKE_FREE_LOCKS, [
     owners,
-    orders.flatMap(({ locks }) => locks),
+    saves.flatMap(({ locks }) => locks),
   ])
   const refused = new Set(rows.filter(({ held }) => !held).map(({ nth }) => nth))
-  return orders.map((_, index) => !refused.has(index))
+  return saves.map((_, index) => !refused.has(index))
 }
 
 /** In their order, so that no two saves wait for each other in a circle. */

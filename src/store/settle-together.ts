@@ -67,7 +67,7 @@ interface StoredRow {
  */
 export async function settleTogether(db: Db, settlings: readonly Settling[]): Promise<(Token | null)[]> {
   const rows = await runPrepared<StoredRow>(db, SETTLE, [
-    JSON.stringify(settlings.map(toOrder)),
+    JSON.stringify(settlings.map(toSettlingRecord)),
     settlings.length,
   ])
   const stored = new Map(rows.map((row) => [keyOf(row), row]))
@@ -82,7 +82,7 @@ export async function settleTogether(db: Db, settlings: readonly Settling[]): Pr
 const keyOf = ({ namespaceId, id, fence }: Pick<StoredRow, 'namespaceId' | 'id' | 'fence'>) =>
   `${namespaceId}/${id}/${fence}`
 
-function toOrder({ claim: { token, fence }, settlement: { event }, columns, owner }: Settling) {
+function toSettlingRecord({ claim: { token, fence }, settlement: { event }, columns, owner }: Settling) {
   return {
     namespace_id: token.namespaceId,
     id: token.id,

@@ -11,7 +11,7 @@ interface NewApiKey {
   key: Secret
 }
 
-export interface KeyOrder {
+export interface KeyRequest {
   name: string
   scopes: Scope[]
   /** Null: never; undefined: in 90 days. */
@@ -21,7 +21,7 @@ export interface KeyOrder {
 /** The keys of a namespace, for those who hold one with `admin`, and for the command line. */
 export interface ApiKeys {
   /** @throws VaultError `insufficient_scope` for a scope that the caller does not hold itself */
-  create(caller: Caller, order: KeyOrder): Promise<NewApiKey>
+  create(caller: Caller, request: KeyRequest): Promise<NewApiKey>
   list(caller: Caller): Promise<ApiKey[]>
   /** @throws VaultError `not_found` */
   revoke(caller: Caller, id: string): Promise<void>

@@ -1,6 +1,6 @@
 import type { Caller } from '../domain/caller.ts'
 import { invalidRequest, stopping, VaultError } from '../domain/errors.ts'
-import type { CodeRef, ExchangeOrder } from '../domain/exchange.ts'
+import type { CodeRef, CodeToExchange } from '../domain/exchange.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import { fullLeaseSeconds } from '../domain/renewal.ts'
@@ -18,7 +18,7 @@ export interface Exchanges {
    * Trades a code once, however many ask, on whichever replica: the others wait for its outcome. The work belongs to
    * nobody: it goes on when the caller has left.
    */
-  exchange(caller: Caller, order: ExchangeOrder): Promise<Exchanged>
+  exchange(caller: Caller, code: CodeToExchange): Promise<Exchanged>
   /** Trades nothing any more; resolves when what was claimed is settled. */
   close(): Promise<void>
 }
@@ -37,25 +37,25 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
   let closed = false
 
   /** Waits for the claim in one's way, or for its token, where its owner died behind it; with a failure it ends for all. */
-  const awaitClaim = async (task: ExchangeTask, code: CodeRef): Promise<void> => {
+  const awaitClaim = async (task: ExchangeTask, ref: CodeRef): Promise<void> => {
     let state: Awaited<ReturnType<typeof codes.read>>
     do {
       await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
       if (closed) throw stopping()
-      state = await codes.read(code)
+      state = await codes.read(ref)
       if (state instanceof VaultError) throw state
     } while (state === 'under_way' && (await findTraded(parts, task)) === null)
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
-  const trade = async (task: ExchangeTask, code: CodeRef): Promise<Exchanged> => {
+  const trade = async (task: ExchangeTask, ref: CodeRef): Promise<Exchanged> => {
     for (;;) {
       const traded = await findTraded(parts, task)
       if (traded !== null) return traded
       const startedMs = clock.monotonicMs()
       const options = { leaseSeconds: fullLeaseSeconds(task.provider), takeOver: headStart.isOver() }
-      const claim = await headStart.watch(codes.claim(code, options))
+      const claim = await headStart.watch(codes.claim(ref, options))
       if (claim === null) {
-        await awaitClaim(task, code)
+        await awaitClaim(task, ref)
         continue
       }
       return tradeCode(parts, task, claim, startedMs)
@@ -63,16 +63,16 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
   }
 
   return {
-    async exchange(caller, order) {
-      const task = { caller, order, provider: knownProvider(providers, order) }
-      const code = codeOf(task)
+    async exchange(caller, code) {
+      const task = { caller, code, provider: knownProvider(providers, code) }
+      const ref = refOf(task)
       let isShared = true
-      const work = share(keyOf(code), () => {
+      const work = share(keyOf(ref), () => {
         if (closed) throw stopping()
         isShared = false
-        return track(trade(task, code))
+        return track(trade(task, ref))
       })
-      const own = (exchanged: Exchanged) => (isShared ? tradedForAnother(exchanged, order) : exchanged)
+      const own = (exchanged: Exchanged) => (isShared ? tradedForAnother(exchanged, code) : exchanged)
       const exchanged = await inTime(clock, work)
       if (exchanged !== 'late') return own(exchanged)
       tellOfLate(observer, caller, work.then(own))
@@ -85,15 +85,15 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
   }
 }
 
-function codeOf({ caller: { namespaceId }, order }: ExchangeTask): CodeRef {
-  const { provider, clientId, grantToken } = order
+function refOf({ caller: { namespaceId }, code }: ExchangeTask): CodeRef {
+  const { provider, clientId, grantToken } = code
   return { namespaceId, provider, clientId, grantToken }
 }
 
 const keyOf = ({ namespaceId, provider, clientId, grantToken }: CodeRef) =>
   JSON.stringify([namespaceId, provider, clientId, grantToken.reveal()])
 
-function knownProvider(providers: Providers, { provider: name, apiDomain }: ExchangeOrder): Provider {
+function knownProvider(providers: Providers, { provider: name, apiDomain }: CodeToExchange): Provider {
   checkApiDomain(apiDomain, name, providers)
   const provider = providers.find(name)
   if (provider !== null) return provider
@@ -106,8 +106,8 @@ function knownProvider(providers: Providers, { provider: name, apiDomain }: Exch
 }
 
 /** @throws VaultError where the other caller's user is not this one's */
-function tradedForAnother(exchanged: Exchanged, order: ExchangeOrder): Exchanged {
-  checkUser(exchanged.token, order)
+function tradedForAnother(exchanged: Exchanged, code: CodeToExchange): Exchanged {
+  checkUser(exchanged.token, code)
   return { ...exchanged, created: false }
 }
 

@@ -1,19 +1,20 @@
+import type { Caller } from '../domain/caller.ts'
 import { isTraded } from '../domain/exchange.ts'
 import { refreshDueAt } from '../domain/life.ts'
 import type { Candidate, SaveRequest } from '../domain/save.ts'
 import type { SavePlan } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import { SOUND } from '../domain/token.ts'
-import type { SaveOrder, SaveParts } from './plan-save.ts'
+import type { SaveParts } from './plan-save.ts'
 import { planSave } from './plan-save.ts'
 
 /**
  * What a code was traded for is merged as any save. Only whoever took over a lease that ran out may have stored a
  * token for the same code: it stays, and the late answer is recorded and dropped.
  */
-export function planExchange(parts: SaveParts, { caller, save }: Omit<SaveOrder, 'ifVersion'>) {
+export function planExchange(parts: SaveParts, caller: Caller, save: SaveRequest) {
   const { keyId: actor } = caller
-  const plan = planSave(parts, { caller, save, ifVersion: 'any' })
+  const plan = planSave(parts, caller, save)
   return (candidates: Candidate[], now: Date): SavePlan => {
     const peer = candidates.find((candidate) => wasTraded(candidate, save))?.token
     if (peer === undefined) {

@@ -17,8 +17,7 @@ export function planImport(parts: SaveParts, caller: Caller, save: SaveRequest) 
     const bare = { ...save, id: null }
     const unnamed = named(candidates, null)
     const stored = matchSave(bare, unnamed)?.candidate.token ?? null
-    const plan = (order: SaveRequest, among: Candidate[]) =>
-      planSave(parts, { caller, save: order, ifVersion: 'any' })(among, now)
+    const plan = (asked: SaveRequest, among: Candidate[]) => planSave(parts, caller, asked)(among, now)
     if (stored === null) return plan(candidates.some(({ shares }) => shares.id) ? bare : save, unnamed)
     if (!isOlder(save, stored)) return plan(bare, unnamed)
     return plan({ ...blanksOf(stored, save), id: stored.id }, named(candidates, stored))

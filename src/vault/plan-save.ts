@@ -19,14 +19,13 @@ export interface SaveParts {
   policy: SchedulePolicy
 }
 
-export interface SaveOrder {
-  caller: Caller
-  save: SaveRequest
-  ifVersion: IfVersion
-}
-
 /** What a save does to the tokens that it meets: decided here, carried out by the store. */
-export function planSave({ providers, policy }: SaveParts, { caller, save, ifVersion }: SaveOrder) {
+export function planSave(
+  { providers, policy }: SaveParts,
+  caller: Caller,
+  save: SaveRequest,
+  ifVersion: IfVersion = 'any',
+) {
   return (candidates: Candidate[], now: Date): SavePlan => {
     const match = matchSave(save, candidates)
     const stored = match?.candidate.token ?? null

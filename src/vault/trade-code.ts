@@ -1,7 +1,7 @@
 import type { Caller } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
-import type { CodeClaim, CodeStore, ExchangeOrder } from '../domain/exchange.ts'
+import type { CodeClaim, CodeStore, CodeToExchange } from '../domain/exchange.ts'
 import { exchangeError, isTraded, saveOfExchange } from '../domain/exchange.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
@@ -26,7 +26,7 @@ export interface ExchangeParts {
 /** An exchange that a caller asks for. */
 export interface ExchangeTask {
   caller: Caller
-  order: ExchangeOrder
+  code: CodeToExchange
   provider: Provider
 }
 
@@ -39,22 +39,22 @@ export type Exchanged = Reading & { created: boolean }
  */
 export async function findTraded(
   { store }: ExchangeParts,
-  { caller, order }: ExchangeTask,
+  { caller, code }: ExchangeTask,
 ): Promise<Exchanged | null> {
-  const criterion = { by: 'grant_token', token: order.grantToken } as const
-  const found = await store.findBy(caller.namespaceId, criterion, order)
+  const criterion = { by: 'grant_token', token: code.grantToken } as const
+  const found = await store.findBy(caller.namespaceId, criterion, code)
   const traded = found.tokens.filter(isTraded)
   const [token] = traded
   if (token === undefined) return null
   if (traded.length > 1) throw ambiguousMatch(traded.map(({ id }) => id))
-  checkUser(token, order)
+  checkUser(token, code)
   // Of several that hold the code, the secrets were left out.
   const reading = found.tokens.length === 1 ? { token, now: found.now } : await store.get(token)
   return reading && { ...reading, created: false }
 }
 
 /** @throws VaultError `conflict` where the token is of another user than the one named */
-export function checkUser(token: Token, { userName }: ExchangeOrder): void {
+export function checkUser(token: Token, { userName }: CodeToExchange): void {
   if (isOtherUser(token.userName, userName)) throw conflict(token)
 }
 
@@ -105,15 +105,15 @@ async function sendCode(
   return keepFailure(parts, task, claim, { failure, uncertain, error: outcome.error })
 }
 
-function requestOf({ order, provider }: ExchangeTask, startedMs: number): ExchangeRequest {
-  const { clientId, clientSecret, grantToken: code, codeVerifier, redirectUrl, apiDomain } = order
+function requestOf({ code, provider }: ExchangeTask, startedMs: number): ExchangeRequest {
+  const { clientId, clientSecret, grantToken, codeVerifier, redirectUrl, apiDomain } = code
   // What is sent by then has arrived before the lease, of two such times and 5 s, runs out.
   const sendBeforeMs = startedMs + provider.timeoutSeconds * 1000
   return {
     provider: provider.name,
     clientId,
     clientSecret,
-    code,
+    code: grantToken,
     codeVerifier,
     redirectUrl,
     apiDomain,
@@ -127,9 +127,9 @@ async function keepToken(
   claim: CodeClaim,
   outcome: RenewedOutcome,
 ): Promise<Exchanged> {
-  const { caller, order } = task
-  const save = saveOfExchange(order, claim, outcome)
-  const plan = planExchange(parts, { caller, save })
+  const { caller, code } = task
+  const save = saveOfExchange(code, claim, outcome)
+  const plan = planExchange(parts, caller, save)
   try {
     const saved = await keep(parts, claim, () => parts.store.save(caller.namespaceId, save, plan))
     await keep(parts, claim, () => parts.codes.end(claim))

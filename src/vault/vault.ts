@@ -2,7 +2,7 @@ import type { Caller } from '../domain/caller.ts'
 import type { PartialToken } from '../domain/criterion.ts'
 import { findCriteria } from '../domain/criterion.ts'
 import { notFound } from '../domain/errors.ts'
-import type { ExchangeOrder } from '../domain/exchange.ts'
+import type { CodeToExchange } from '../domain/exchange.ts'
 import type { IfVersion } from '../domain/if-version.ts'
 import { checkVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
@@ -32,7 +32,7 @@ export interface Vault {
   /** Renews now, and reports what came of it. */
   refresh(caller: Caller, id: string, ifVersion: IfVersion): Promise<Reading>
   /** Trades an authorization code and saves the result; `created` is false where it was traded before. */
-  exchange(caller: Caller, order: ExchangeOrder): Promise<Reading & { created: boolean }>
+  exchange(caller: Caller, code: CodeToExchange): Promise<Reading & { created: boolean }>
   /** Revokes it at the provider, then deletes it. */
   revoke(caller: Caller, id: string, ifVersion: IfVersion): Promise<void>
   /** Has it a refresh token, and a provider that is known? */
@@ -60,11 +60,8 @@ export function createVault(parts: VaultParts): Vault {
     get: async (caller, id, minTtlSeconds) => freshIfAsked(await readToken(store, caller, id), minTtlSeconds),
     list: ({ namespaceId }, page) => store.list(namespaceId, page),
     async save(caller, save, ifVersion) {
-      const { plan, now } = await store.save(
-        caller.namespaceId,
-        save,
-        planSave(parts, { caller, save, ifVersion }),
-      )
+      const planOf = planSave(parts, caller, save, ifVersion)
+      const { plan, now } = await store.save(caller.namespaceId, save, planOf)
       return {
         token: plan.token,
         now,
@@ -83,7 +80,7 @@ export function createVault(parts: VaultParts): Vault {
       checkVersion(reading.token.version, ifVersion)
       return refreshToken(parts, reading)
     },
-    exchange: (caller, order) => parts.exchanges.exchange(caller, order),
+    exchange: (caller, code) => parts.exchanges.exchange(caller, code),
     revoke: (caller, id, ifVersion) => revokeToken(parts, caller, id, ifVersion),
     isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,
     noteUse({ token, now }) {

@@ -45,7 +45,7 @@ const NAME = /^--name: .*, for example --name crm$/
 const SCOPES = /^--scopes: .*tokens:list,.*, for example --scopes tokens:use,tokens:write$/
 const EXPIRES_AT = /^--expires-at: .*, for example --expires-at 2030-01-31T12:00:00Z$/
 
-/** What is ordered, as options and as a body, and what is said of it. */
+/** What is asked for, as options and as a body, and what is said of it. */
 const WRONG: [options: Record<string, string>, faults: RegExp[]][] = [
   [{}, [NAME]],
   [{ name: 'crm\nbilling' }, [NAME]],
@@ -84,11 +84,11 @@ describe('keys create', () => {
   })
 
   test('names a namespace that is not there, or cannot be', async () => {
-    const order = ['keys', 'create', '--name', 'crm', '--scopes', 'admin', '--namespace']
-    expect((await run(...order, 'nowhere')).stderr).toEqual([
+    const words = ['keys', 'create', '--name', 'crm', '--scopes', 'admin', '--namespace']
+    expect((await run(...words, 'nowhere')).stderr).toEqual([
       '--namespace: there is no nowhere: make it with: token-vault namespaces create nowhere',
     ])
-    expect((await run(...order, 'no\nwhere')).stderr).toEqual([
+    expect((await run(...words, 'no\nwhere')).stderr).toEqual([
       '--namespace: give a name of a-z 0-9 . _ -, for example --namespace billing',
     ])
   })
@@ -103,9 +103,9 @@ describe('keys create', () => {
       during.push(...(await rows('api_keys')))
       throw new StartupError('the disk is full')
     }
-    const order = { subject: undefined, name: 'lost', scopes: 'tokens:use', expiresAt: 'never' }
+    const asked = { subject: undefined, name: 'lost', scopes: 'tokens:use', expiresAt: 'never' }
     const parts = { db: opened.db, tell: (line: string) => told.push(line), record }
-    await expect(commandKeys(parts, { action: 'create', ...order })).rejects.toThrow('the disk is full')
+    await expect(commandKeys(parts, { action: 'create', ...asked })).rejects.toThrow('the disk is full')
     await opened.close()
     expect(during).toHaveLength(before.length + 1)
     expect([await rows('api_keys'), told]).toEqual([before, []])
@@ -183,10 +183,10 @@ describe('the namespace "default"', () => {
 
   test('is there for a key that is made before the first start', async () => {
     const fresh = await createTestDatabase()
-    const order = ['keys', 'create', '--name', 'crm', '--scopes', 'tokens:list']
+    const words = ['keys', 'create', '--name', 'crm', '--scopes', 'tokens:list']
     const { code, stdout, stderr } = await runWith(
       { TOKEN_VAULT_AUDIT_LOG, DATABASE_URL: fresh.url },
-      ...order,
+      ...words,
     )
     expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^tv_/), []])
     const started = await startVault({ databaseUrl: fresh.url, env: { TOKEN_VAULT_MASTER_KEYS } })
@@ -228,8 +228,8 @@ describe('the audit log', () => {
   test('has what commands change, in a file of its own beside that of the service', async () => {
     const env = { TOKEN_VAULT_AUDIT_LOG: join(folder, 'own.log') }
     await runWith(env, 'namespaces', 'create', 'sales')
-    const order = ['--namespace', 'sales', '--name', 'crm', '--scopes', 'tokens:use']
-    const { stdout } = await runWith(env, 'keys', 'create', ...order)
+    const words = ['--namespace', 'sales', '--name', 'crm', '--scopes', 'tokens:use']
+    const { stdout } = await runWith(env, 'keys', 'create', ...words)
     const keyId = stdout.split('_')[1] ?? ''
     await runWith(env, 'keys', 'list', '--namespace', 'sales')
     await runWith(env, 'keys', 'revoke', keyId, '--namespace', 'sales')

@@ -10,7 +10,7 @@ const soon = { timeout: 20_000 }
 
 afterEach(() => world.proxy.restore())
 
-const orderOf = (zoho: FakeZoho) => ({
+const codeOf = (zoho: FakeZoho) => ({
   client_id: zoho.client.id,
   client_secret: zoho.client.secret,
   grant_token: zoho.grant(),
@@ -20,9 +20,9 @@ const orderOf = (zoho: FakeZoho) => ({
 
 test('an answer whose way to the database is lost is told to nobody before it is stored, and stored when it is back', async () => {
   world.zoho.make({ delayMs: 300 }, 'exchange', 1)
-  const order = orderOf(world.zoho)
+  const code = codeOf(world.zoho)
   let told = false
-  const answer = world.vault.call('POST', '/v1/tokens/exchange', order).finally(() => (told = true))
+  const answer = world.vault.call('POST', '/v1/tokens/exchange', code).finally(() => (told = true))
   await expect.poll(() => world.zoho.count('exchange'), soon).toBe(1)
   await world.proxy.refuse()
   await expect.poll(() => world.vault.log().includes('an exchange waits for the storage'), soon).toBe(true)
@@ -42,7 +42,7 @@ test('while the database is away no code is sent, and no token revoked', async (
   const { id } = await world.save(3600)
   await world.proxy.refuse()
   const answers = await Promise.all([
-    world.vault.call('POST', '/v1/tokens/exchange', orderOf(world.zoho)),
+    world.vault.call('POST', '/v1/tokens/exchange', codeOf(world.zoho)),
     world.vault.call('POST', `/v1/tokens/${id}/revoke`),
   ])
   for (const answer of answers)
@@ -50,11 +50,11 @@ test('while the database is away no code is sent, and no token revoked', async (
   expect(world.zoho.calls).toEqual([])
 })
 
-async function exchange({ url, apiKey }: VaultSettings, order: object) {
+async function exchange({ url, apiKey }: VaultSettings, code: object) {
   const response = await fetch(`${url}/v1/tokens/exchange`, {
     method: 'POST',
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify(order),
+    body: JSON.stringify(code),
   })
   return { status: response.status, body: (await response.json()) as { code?: string; detail?: string } }
 }
@@ -68,21 +68,21 @@ test('a code in flight at a kill is sent once more after the lease, a refusal th
   ])
   let vault = await startVaultProcess(settings)
   try {
-    const order = orderOf(zoho)
+    const code = codeOf(zoho)
     zoho.make('unheard', 'exchange', 1)
-    const cutOff = exchange(settings, order).catch(() => 'cut off')
+    const cutOff = exchange(settings, code).catch(() => 'cut off')
     await expect.poll(() => zoho.count('exchange'), soon).toBe(1)
     await vault.kill()
     expect(await cutOff).toBe('cut off')
     vault = await startVaultProcess(settings)
     // Waits until the lease of 7 s has run out.
-    const { status, body } = await exchange(settings, order)
+    const { status, body } = await exchange(settings, code)
     expect([status, body.code]).toEqual([422, 'grant_refused'])
     expect(body.detail).toContain('its outcome was lost')
     expect(zoho.count('exchange')).toBe(2)
 
     zoho.make({ delayMs: 700 }, 'exchange', 1)
-    const inFlight = exchange(settings, orderOf(zoho))
+    const inFlight = exchange(settings, codeOf(zoho))
     await expect.poll(() => zoho.count('exchange'), soon).toBe(3)
     expect(await vault.stop()).toBe(0)
     expect((await inFlight).status).toBe(201)

@@ -5,16 +5,16 @@ const CALLERS = 50
 const world = useWorld({ replicas: 2, acme: { timeout: 1 } })
 const soon = { timeout: 10_000 }
 
-const orderOf = (more: object = {}) => ({
+const codeOf = (more: object = {}) => ({
   client_id: world.zoho.client.id,
   client_secret: world.zoho.client.secret,
   grant_token: world.zoho.grant(),
   api_domain: world.zoho.url,
   ...more,
 })
-const exchange = (order: object, vault = world.vault) => vault.call('POST', '/v1/tokens/exchange', order)
-const byAll = (order: object) =>
-  Promise.all(Array.from({ length: CALLERS }, (_, number) => exchange(order, world.vaults[number % 2])))
+const exchange = (code: object, vault = world.vault) => vault.call('POST', '/v1/tokens/exchange', code)
+const byAll = (code: object) =>
+  Promise.all(Array.from({ length: CALLERS }, (_, number) => exchange(code, world.vaults[number % 2])))
 const requests = () => world.zoho.count('exchange')
 
 test.each([
@@ -24,7 +24,7 @@ test.each([
   '50 callers of one code on two replicas make one request, where the provider %s',
   async (_how, delayMs) => {
     world.zoho.make({ delayMs }, 'exchange')
-    const answers = await byAll(orderOf({ user_name: 'ann' }))
+    const answers = await byAll(codeOf({ user_name: 'ann' }))
     expect(requests()).toBe(1)
     expect(answers.map(({ status }) => status).toSorted()).toEqual([
       ...Array<number>(CALLERS - 1).fill(200),
@@ -40,7 +40,7 @@ test.each([
 
 test('all who wait for a code that is refused are told so by the one request', async () => {
   world.zoho.make({ delayMs: 500 }, 'exchange')
-  const answers = await byAll(orderOf({ grant_token: 'unknown' }))
+  const answers = await byAll(codeOf({ grant_token: 'unknown' }))
   expect(new Set(answers.map(({ status, body }) => `${status} ${body.code}`))).toEqual(
     new Set(['422 grant_refused']),
   )
@@ -50,8 +50,8 @@ test('all who wait for a code that is refused are told so by the one request', a
 test('of two users who bring one code at once, only one gets its token', async () => {
   for (const vaults of [world.vaults, [world.vault, world.vault]]) {
     world.zoho.make({ delayMs: 200 }, 'exchange', 1)
-    const order = orderOf()
-    const users = ['ann', 'bob'].map((user) => ({ ...order, user_name: user }))
+    const code = codeOf()
+    const users = ['ann', 'bob'].map((user) => ({ ...code, user_name: user }))
     const answers = await Promise.all(users.map((each, number) => exchange(each, vaults[number])))
     expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409])
     await world.reset()
@@ -60,17 +60,17 @@ test('of two users who bring one code at once, only one gets its token', async (
 
 test('codes of different clients, and of different users, are different exchanges', async () => {
   world.zoho.grants.addClient('other', 'other-secret')
-  const orders = [
-    ...Array.from({ length: 20 }, (_, number) => orderOf({ user_name: `user-${number}` })),
-    orderOf({
+  const codes = [
+    ...Array.from({ length: 20 }, (_, number) => codeOf({ user_name: `user-${number}` })),
+    codeOf({
       client_id: 'other',
       client_secret: 'other-secret',
       grant_token: world.zoho.grant(world.zoho.user, 'other'),
     }),
   ]
-  const answers = await Promise.all(orders.map((order, number) => exchange(order, world.vaults[number % 2])))
-  expect(answers.map(({ status }) => status)).toEqual(orders.map(() => 201))
-  expect(new Set(answers.map(({ body }) => body.id)).size).toBe(orders.length)
+  const answers = await Promise.all(codes.map((code, number) => exchange(code, world.vaults[number % 2])))
+  expect(answers.map(({ status }) => status)).toEqual(codes.map(() => 201))
+  expect(new Set(answers.map(({ body }) => body.id)).size).toBe(codes.length)
 })
 
 /** As if the owner of the exchange had died: its lease has run out, and nobody has heard of it. */
@@ -78,13 +78,13 @@ const lapse = () => world.database.query(`update exchanges set lease_until = now
 
 test('a code whose lease has run out is sent once more, and the late answer is kept for all', async () => {
   world.zoho.make({ delayMs: 800 }, 'exchange', 1)
-  const order = orderOf()
+  const code = codeOf()
   const [owner] = world.vaults
-  const late = exchange(order, owner)
+  const late = exchange(code, owner)
   await expect.poll(requests, soon).toBe(1)
   await lapse()
   // The stand-in answers the second request first, and refuses the first one for it.
-  const taken = await exchange(order, world.vaults[1])
+  const taken = await exchange(code, world.vaults[1])
   expect(taken.status).toBe(201)
   expect(await late).toMatchObject({
     status: 200,
@@ -94,24 +94,24 @@ test('a code whose lease has run out is sent once more, and the late answer is k
 })
 
 test('an answer that comes when another replica has stored one is recorded and dropped', async () => {
-  const order = orderOf()
+  const code = codeOf()
   const tokens = (name: string) =>
     JSON.stringify({ access_token: `${name}-access`, refresh_token: `${name}-refresh` })
   world.zoho.make({ delayMs: 800, status: 200, body: tokens('late') }, 'exchange', 1)
-  const late = exchange(order, world.vaults[0])
+  const late = exchange(code, world.vaults[0])
   await expect.poll(requests, soon).toBe(1)
   await lapse()
   world.zoho.make({ status: 200, body: tokens('first') }, 'exchange', 1)
-  expect((await exchange(order, world.vaults[1])).body.refresh_token).toBe('first-refresh')
+  expect((await exchange(code, world.vaults[1])).body.refresh_token).toBe('first-refresh')
   expect((await late).body.refresh_token).toBe('first-refresh')
   const { body } = await world.vault.call('GET', '/v1/events?limit=1')
   expect(body).toMatchObject({ events: [{ type: 'exchange.dropped', outcome: 'dropped' }] })
 })
 
 test('what failed is swept away with later exchanges', async () => {
-  await exchange(orderOf({ grant_token: 'unknown' }))
+  await exchange(codeOf({ grant_token: 'unknown' }))
   expect(await world.database.query('select failure from exchanges')).toHaveLength(1)
   await world.database.query(`update exchanges set lease_until = now() - interval '2 hours'`)
-  expect((await exchange(orderOf())).status).toBe(201)
+  expect((await exchange(codeOf())).status).toBe(201)
   expect(await world.database.query('select failure from exchanges')).toEqual([])
 })

@@ -78,8 +78,8 @@ export async function useTheRest(vault: CanaryVault, ids: string[]): Promise<voi
   const listed = await vault.call('GET', '/v1/tokens?include=secrets&limit=1000')
   expect(vault.secrets.isIn(listed.text)).toBe(true)
   await vault.call('GET', '/v1/events')
-  const order = { name: 'other', scopes: ['tokens:list'] }
-  const { body } = await vault.call('POST', '/v1/keys', order)
+  const asked = { name: 'other', scopes: ['tokens:list'] }
+  const { body } = await vault.call('POST', '/v1/keys', asked)
   await vault.call('GET', '/v1/keys')
   await vault.call('DELETE', `/v1/keys/${String(body['id'])}`)
   await vault.call('DELETE', `/v1/tokens/${ids[0] ?? ''}`)

@@ -127,7 +127,7 @@ export function replicaOf(store: TokenStore, namespaceId: string): Replica {
     read,
     async save(words) {
       const save = saveOf(words)
-      const plan = planSave({ providers: PROVIDERS, policy: POLICY }, { caller, save, ifVersion: 'any' })
+      const plan = planSave({ providers: PROVIDERS, policy: POLICY }, caller, save)
       return (await store.save(namespaceId, save, plan)).plan.token
     },
     claim: async (id, forced = false, provider = ZOHO) =>

@@ -11,7 +11,7 @@ import { NOON, tokenOf, ZOHO } from '../support/domain.ts'
 const code = { namespaceId: 'n', provider: 'zoho', clientId: 'c', grantToken: new Secret('g') }
 const task = {
   caller: { namespaceId: 'n', keyId: 'key', scopes: new Set() },
-  order: { ...code, clientSecret: null, userName: null },
+  code: { ...code, clientSecret: null, userName: null },
   provider: ZOHO,
 } as unknown as ExchangeTask
 
@@ -61,7 +61,7 @@ test('who waits for a code has its token as soon as that is stored, though its o
       sleep: (_ms: number, signal?: AbortSignal) => (signal ? new Promise(() => undefined) : turn()),
     },
   } as unknown as ExchangesParts
-  const exchanged = await createExchanges(parts).exchange(task.caller, task.order)
+  const exchanged = await createExchanges(parts).exchange(task.caller, task.code)
   expect(exchanged).toMatchObject({ token: { id: 'traded' }, created: false })
 })
 

@@ -5,7 +5,7 @@ import type { Answer } from '../support/vault.ts'
 
 const world = useWorld({ acme: { timeout: 1 } })
 
-const orderOf = (more: object = {}) => ({
+const codeOf = (more: object = {}) => ({
   client_id: world.zoho.client.id,
   client_secret: world.zoho.client.secret,
   grant_token: world.zoho.grant(),
@@ -13,7 +13,7 @@ const orderOf = (more: object = {}) => ({
   api_domain: world.zoho.url,
   ...more,
 })
-const exchange = (order: object): Promise<Answer> => world.vault.call('POST', '/v1/tokens/exchange', order)
+const exchange = (code: object): Promise<Answer> => world.vault.call('POST', '/v1/tokens/exchange', code)
 const requests = () => world.zoho.count('exchange')
 const rows = () => world.database.query('select failure from exchanges')
 async function events(path: string): Promise<Event[]> {
@@ -23,11 +23,11 @@ async function events(path: string): Promise<Event[]> {
 
 describe('an authorization code', () => {
   test('is traded for a token that is saved, with its user, client and expiry', async () => {
-    const order = orderOf({ user_name: 'Ann' })
-    const { status, headers, body } = await exchange(order)
+    const code = codeOf({ user_name: 'Ann' })
+    const { status, headers, body } = await exchange(code)
     expect(status).toBe(201)
     expect(body).toMatchObject({
-      ...order,
+      ...code,
       provider: 'zoho',
       version: 1,
       refreshable: true,
@@ -53,9 +53,9 @@ describe('an authorization code', () => {
   })
 
   test('that was traded here before is answered with its token, without a request', async () => {
-    const order = orderOf()
-    const first = await exchange(order)
-    const again = await exchange({ ...order, client_secret: null, redirect_url: '' })
+    const code = codeOf()
+    const first = await exchange(code)
+    const again = await exchange({ ...code, client_secret: null, redirect_url: '' })
     expect(again.status).toBe(200)
     expect(again.body).toMatchObject({ id: first.body.id, access_token: first.body.access_token, version: 1 })
     expect(requests()).toBe(1)
@@ -64,7 +64,7 @@ describe('an authorization code', () => {
   test('of a user who has a token brings it to life again, and changes no other', async () => {
     const { id } = await world.save(0, { user_name: 'ann', refresh_token: 'a dead one' })
     expect((await world.refresh(id)).body.code).toBe('reauth_required')
-    const { status, body } = await exchange(orderOf({ user_name: 'ANN' }))
+    const { status, body } = await exchange(codeOf({ user_name: 'ANN' }))
     expect([status, body.id, body.status, body.version]).toEqual([201, id, 'active', 3])
     expect(await world.vault.find({ refresh_token: 'a dead one' })).toMatchObject({ body: { id } })
   })
@@ -73,9 +73,9 @@ describe('an authorization code', () => {
     const { id, refresh_token } = await world.save(0, { user_name: 'ann' })
     world.zoho.make('invalid_code', 'refresh', 1)
     expect((await world.refresh(id)).body.code).toBe('reauth_required')
-    const order = orderOf({ user_name: 'ann' })
-    world.zoho.grants.regrant(order.grant_token, refresh_token ?? '')
-    const { status, body } = await exchange(order)
+    const code = codeOf({ user_name: 'ann' })
+    world.zoho.grants.regrant(code.grant_token, refresh_token ?? '')
+    const { status, body } = await exchange(code)
     expect([status, body.id, body.refresh_token]).toEqual([201, id, refresh_token])
     expect(body).toMatchObject({ status: 'active', refreshable: true })
     expect(body).toHaveProperty('refresh_due_at')
@@ -83,28 +83,28 @@ describe('an authorization code', () => {
   })
 
   test('that a save brought before is traded for the token that has it', async () => {
-    const order = orderOf()
-    const saved = await world.vault.save({ client_id: order.client_id, grant_token: order.grant_token })
-    const { status, body } = await exchange({ ...order, user_name: 'ann' })
+    const code = codeOf()
+    const saved = await world.vault.save({ client_id: code.client_id, grant_token: code.grant_token })
+    const { status, body } = await exchange({ ...code, user_name: 'ann' })
     expect([status, body.id, body.user_name]).toEqual([201, saved.body.id, 'ann'])
   })
 
   test('that several tokens hold, of which one was traded for it, is answered with that one', async () => {
-    const order = orderOf({ user_name: 'Ann' })
-    const { body: traded } = await exchange(order)
-    const { client_id, grant_token } = order
+    const code = codeOf({ user_name: 'Ann' })
+    const { body: traded } = await exchange(code)
+    const { client_id, grant_token } = code
     const bob = { id: 'a-bob', user_name: 'Bob', provider: 'zoho', client_id }
     await world.vault.save({ ...bob, grant_token: 'another' })
     expect((await world.vault.save({ ...bob, grant_token })).status).toBe(200)
-    const again = await exchange(order)
+    const again = await exchange(code)
     expect([again.status, again.body.id]).toEqual([200, traded.id])
     expect(again.body.access_token).toBe(traded.access_token)
   })
 
   test("that was traded for another user's token is a conflict, without a request", async () => {
-    const order = orderOf({ user_name: 'ann' })
-    const { body } = await exchange(order)
-    expect(await exchange({ ...order, user_name: 'bob' })).toMatchObject({
+    const code = codeOf({ user_name: 'ann' })
+    const { body } = await exchange(code)
+    expect(await exchange({ ...code, user_name: 'bob' })).toMatchObject({
       status: 409,
       body: { code: 'conflict', token_id: body.id },
     })
@@ -115,9 +115,9 @@ describe('an authorization code', () => {
     const { zoho } = world
     const bound = { redirectUrl: 'https://app.example/cb', verifier: 'v'.repeat(43) }
     const grant_token = zoho.grants.createCode(zoho.client.id, zoho.user, bound)
-    const order = orderOf({ grant_token, redirect_url: bound.redirectUrl })
-    expect((await exchange(order)).body.code).toBe('grant_refused')
-    const { status, text } = await exchange({ ...order, code_verifier: bound.verifier })
+    const code = codeOf({ grant_token, redirect_url: bound.redirectUrl })
+    expect((await exchange(code)).body.code).toBe('grant_refused')
+    const { status, text } = await exchange({ ...code, code_verifier: bound.verifier })
     expect(status).toBe(201)
     expect(text).not.toContain(bound.verifier)
   })
@@ -131,7 +131,7 @@ describe('an authorization code', () => {
   ])(
     'of an unknown or missing %s is refused by its name, without a request',
     async (_of, more, pointer, named) => {
-      const { status, body } = await exchange(orderOf(more))
+      const { status, body } = await exchange(codeOf(more))
       expect([status, body.code, body.errors?.[0]?.pointer]).toEqual([400, 'invalid_request', pointer])
       expect(body.errors?.[0]?.detail).toContain(named)
       expect(requests()).toBe(0)
@@ -149,34 +149,34 @@ describe('a provider that', () => {
     ['hangs up', 'reset', 503, 'provider_unavailable'],
     ['makes no sense', 'not_json', 502, 'provider_error'],
     ['forgets the access token', 'no_access_token', 502, 'provider_error'],
-  ] as const)('%s is told so, and nothing is saved', async (_how, trouble, status, code) => {
+  ] as const)('%s is told so, and nothing is saved', async (_how, trouble, status, outcome) => {
     world.zoho.make(trouble, 'exchange', 1)
-    const order = orderOf()
-    const answer = await exchange(order)
-    expect([answer.status, answer.body.code]).toEqual([status, code])
+    const code = codeOf()
+    const answer = await exchange(code)
+    expect([answer.status, answer.body.code]).toEqual([status, outcome])
     if (status === 503) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
     expect((await world.vault.call('GET', '/v1/tokens')).body.tokens).toEqual([])
     expect((await events('/v1/events'))[0]).toMatchObject({
       type: 'exchange.failed',
-      outcome: code,
-      detail: { provider: 'zoho', client_id: order.client_id },
+      outcome,
+      detail: { provider: 'zoho', client_id: code.client_id },
     })
-    expect((await exchange(order)).status).toBe(201)
+    expect((await exchange(code)).status).toBe(201)
     expect(requests()).toBe(2)
   })
 
   test('has spent a code whose answer never came says so at the next attempt', async () => {
     world.zoho.make('hang', 'exchange', 1)
-    const order = orderOf({ provider: 'acme' })
-    expect((await exchange(order)).body.code).toBe('provider_unavailable')
+    const code = codeOf({ provider: 'acme' })
+    expect((await exchange(code)).body.code).toBe('provider_unavailable')
     world.zoho.make('invalid_code', 'exchange', 1)
-    const { status, body } = await exchange(order)
+    const { status, body } = await exchange(code)
     expect([status, body.code]).toEqual([422, 'grant_refused'])
     expect(body.detail).toContain('its outcome was lost')
   })
 
   test('may know the code in another data centre is told apart', async () => {
-    const { body } = await exchange(orderOf({ grant_token: 'unknown', api_domain: null }))
+    const { body } = await exchange(codeOf({ grant_token: 'unknown', api_domain: null }))
     expect(body).toMatchObject({
       code: 'grant_refused',
       detail: expect.stringContaining('api_domain') as string,
@@ -186,18 +186,18 @@ describe('a provider that', () => {
 
 test('an exchange goes on when its caller has left', async () => {
   world.zoho.make({ delayMs: 300 }, 'exchange')
-  const order = orderOf()
+  const code = codeOf()
   const leaving = new AbortController()
   const left = fetch(`${world.vault.url}/v1/tokens/exchange`, {
     method: 'POST',
     headers: { authorization: `Bearer ${world.vault.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(order),
+    body: JSON.stringify(code),
     signal: leaving.signal,
   })
   await expect.poll(requests).toBe(1)
   leaving.abort()
   await expect(left).rejects.toThrow('abort')
-  const found = () => world.vault.find({ grant_token: order.grant_token })
+  const found = () => world.vault.find({ grant_token: code.grant_token })
   await expect.poll(async () => (await found()).status, { timeout: 5000 }).toBe(200)
 })
 
@@ -207,11 +207,9 @@ test('neither code nor verifier nor secret can be read in the log, the audit log
   const bound = { verifier: secrets.code_verifier }
   const codes = [0, 1].map(() => world.zoho.grants.createCode('canary', world.zoho.user, bound))
   const [grant_token = '', refused = ''] = codes
-  expect((await exchange(orderOf({ client_id: 'canary', ...secrets, grant_token }))).status).toBe(201)
+  expect((await exchange(codeOf({ client_id: 'canary', ...secrets, grant_token }))).status).toBe(201)
   world.zoho.make({ status: 400, body: JSON.stringify({ error: refused }) }, 'exchange', 1)
-  expect((await exchange(orderOf({ client_id: 'canary', ...secrets, grant_token: refused }))).status).toBe(
-    502,
-  )
+  expect((await exchange(codeOf({ client_id: 'canary', ...secrets, grant_token: refused }))).status).toBe(502)
   const tables = ['tokens', 'exchanges', 'events'].map(
     (table) => `select ${table}::text as row from ${table}`,
   )

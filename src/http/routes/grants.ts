@@ -3,7 +3,7 @@ import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import { announceSaved, createTokenAnswers, etagOf } from '../token-answers.ts'
-import { toExchangeOrder, toIfVersion } from '../token-requests.ts'
+import { toCodeToExchange, toIfVersion } from '../token-requests.ts'
 
 /** What goes to the provider at once, and tells what it said: refresh, exchange and revoke. */
 export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
@@ -17,7 +17,7 @@ export const grantRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
   })
 
   app.post('/tokens/exchange', { schema: operations.exchangeCode }, async (request, reply) => {
-    const exchanged = await vault.exchange(callerOf(request), toExchangeOrder(request.body))
+    const exchanged = await vault.exchange(callerOf(request), toCodeToExchange(request.body))
     announceSaved(reply, exchanged)
     return disclose(request, exchanged)
   })

@@ -2,7 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { Key } from '../../contract/keys.ts'
 import type { ApiKey } from '../../domain/api-key.ts'
 import type { ApiKeys } from '../../vault/api-keys.ts'
-import { toKeyOrder } from '../key-order.ts'
+import { toKeyRequest } from '../key-requests.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf } from '../plugins/authentication.ts'
@@ -10,7 +10,7 @@ import { callerOf } from '../plugins/authentication.ts'
 /** The keys of the caller's namespace. */
 export const keyRoutes: FastifyPluginCallbackTypebox<{ apiKeys: ApiKeys }> = (app, { apiKeys }, done) => {
   app.post('/keys', { schema: operations.createKey }, async (request, reply) => {
-    const { apiKey, key } = await apiKeys.create(callerOf(request), toKeyOrder(request.body))
+    const { apiKey, key } = await apiKeys.create(callerOf(request), toKeyRequest(request.body))
     const [shown] = ledgerOf(request).disclose([{ keyId: apiKey.id, secrets: { key } }])
     reply.status(201)
     return { ...keyView(apiKey), key: shown?.['key'] ?? '' }

@@ -1,17 +1,17 @@
 import { KeyBody } from '../contract/keys.ts'
-import type { KeyOrder } from '../vault/api-keys.ts'
+import type { KeyRequest } from '../vault/api-keys.ts'
 import { time } from './token-requests.ts'
 import { readBody } from './validation.ts'
 
-export function toKeyOrder({ name, scopes, expires_at: given }: KeyBody): KeyOrder {
+export function toKeyRequest({ name, scopes, expires_at: given }: KeyBody): KeyRequest {
   if (given === 'never') return { name, scopes, expiresAt: null }
   return { name, scopes, expiresAt: time('/expires_at', given) ?? undefined }
 }
 
 /**
- * What `POST /v1/keys` would make of this body, for who orders a key by another way.
+ * What `POST /v1/keys` would make of this body, for who asks for a key by another way.
  * @throws VaultError `invalid_request` with a pointer for each fault
  */
-export function readKeyOrder(body: object): KeyOrder {
-  return toKeyOrder(readBody(KeyBody, body))
+export function readKeyRequest(body: object): KeyRequest {
+  return toKeyRequest(readBody(KeyBody, body))
 }
