@@ -1,13 +1,21 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { ApiKeyStore, StoredApiKey } from '../domain/api-key.ts'
 import { apiKeyId, digestOfKey } from '../domain/api-key.ts'
-import type { Authenticator } from '../domain/authenticator.ts'
 import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { storageUnavailable } from '../domain/errors.ts'
 import type { Secret } from '../domain/secret.ts'
 import { createSingleFlight } from '../domain/single-flight.ts'
+
+/** Tells whose API key this is. */
+export interface Authenticator {
+  /**
+   * Null for a key that is malformed, unknown, expired or revoked: no caller learns which.
+   * @throws VaultError `storage_unavailable` where nobody knows, or knew it too long ago
+   */
+  authenticate(key: string): Promise<Caller | null>
+}
 
 interface AuthenticatorParts {
   store: ApiKeyStore

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { StoredApiKey } from '../../src/domain/api-key.ts'
 import { digestOfKey, generateApiKey } from '../../src/domain/api-key.ts'
-import type { Authenticator } from '../../src/domain/authenticator.ts'
+import type { Authenticator } from '../../src/vault/authenticator.ts'
 import { createAuthenticator } from '../../src/vault/authenticator.ts'
 import { inSeconds, NOON } from '../support/domain.ts'
 

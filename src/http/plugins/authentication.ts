@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
-import type { Authenticator } from '../../domain/authenticator.ts'
 import type { Caller, Scope } from '../../domain/caller.ts'
 import { allows } from '../../domain/caller.ts'
 import { unauthorized, VaultError } from '../../domain/errors.ts'
+import type { Authenticator } from '../../vault/authenticator.ts'
 import { scopeOfRoute } from '../route-rules.ts'
 
 declare module 'fastify' {

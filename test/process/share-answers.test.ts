@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { shareAnswers } from '../../src/http/share-answers.ts'
+import { shareAnswers } from '../../src/process/share-answers.ts'
 
 let nowMs: number
 let checks: { resolve(): void; reject(error: Error): void }[]
