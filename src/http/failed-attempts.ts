@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../domain/clock.ts'
+import { remember } from '../domain/remember.ts'
 
 /** Remembers who sends keys that are none, so that guessing gets slower with every guess. */
 export interface FailedAttempts {
@@ -24,10 +25,7 @@ export function createFailedAttempts(clock: Clock): FailedAttempts {
       const network = networkOf(address)
       const before = failures.get(network)
       const left = before === undefined ? 0 : before.count * 0.5 ** ((atMs - before.atMs) / HALF_LIFE_MS)
-      failures.delete(network)
-      failures.set(network, { count: left + 1, atMs })
-      const [eldest] = failures.keys()
-      if (failures.size > ADDRESSES && eldest !== undefined) failures.delete(eldest)
+      remember(failures, network, { count: left + 1, atMs }, ADDRESSES)
       return left < FREE ? 0 : Math.min(MOST_DELAY_MS, FIRST_DELAY_MS * 2 ** (left - FREE))
     },
   }

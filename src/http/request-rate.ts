@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts'
+import { remember } from '../domain/remember.ts'
 
 /** How many requests a second each key may send. */
 export interface RequestRate {
@@ -22,10 +23,7 @@ export function createRequestRate(mostPerSecond: number, clock: Clock): RequestR
       const isOpen = last !== undefined && last.endsAtMs > nowMs
       const window = isOpen ? last : { count: 0, endsAtMs: nowMs + WINDOW_MS }
       window.count += 1
-      windows.delete(keyId)
-      windows.set(keyId, window)
-      const [eldest] = windows.keys()
-      if (windows.size > COUNTED_KEYS && eldest !== undefined) windows.delete(eldest)
+      remember(windows, keyId, window, COUNTED_KEYS)
       return window.count > mostPerSecond ? Math.ceil((window.endsAtMs - nowMs) / 1000) : null
     },
   }

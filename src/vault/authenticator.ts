@@ -5,6 +5,7 @@ import type { Caller } from '../domain/caller.ts'
 import { SCOPES } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { storageUnavailable } from '../domain/errors.ts'
+import { remember } from '../domain/remember.ts'
 import type { Secret } from '../domain/secret.ts'
 import { createSingleFlight } from '../domain/single-flight.ts'
 
@@ -53,7 +54,8 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
     const startedMs = clock.monotonicMs()
     const stored = await store.find(id)
     const key = stored && { stored, caller: callerOf(stored), startedMs, isNoted: false }
-    keep(known, id, key)
+    if (key === null) known.delete(id)
+    else remember(known, id, key, CACHED_KEYS)
     return key
   }
   const isCurrent = (key: ReadKey | undefined): key is ReadKey =>
@@ -86,15 +88,6 @@ export function createAuthenticator({ store, clock, bootstrap }: AuthenticatorPa
 
 function callerOf({ apiKey: { id: keyId, namespaceId, scopes } }: StoredApiKey): Caller {
   return { keyId, namespaceId, scopes: new Set(scopes) }
-}
-
-/** The latest last; of too many the eldest is forgotten. */
-function keep(cache: Map<string, ReadKey>, id: string, key: ReadKey | null): void {
-  cache.delete(id)
-  if (key === null) return
-  cache.set(id, key)
-  const [eldest] = cache.keys()
-  if (cache.size > CACHED_KEYS && eldest !== undefined) cache.delete(eldest)
 }
 
 function callerOfBootstrap({ key, namespaceId }: AuthenticatorParts['bootstrap']) {
