@@ -84,17 +84,14 @@ export const MinTtlQuery = Type.Object(
 /** Of a route that knows no parameter. */
 export const NoQuery = Type.Object({}, closed)
 
-const Status = Type.Union([Type.Literal('active'), Type.Literal('failing'), Type.Literal('reauth_required')])
-const StatusFilter = Type.Unsafe<Static<typeof Status>>({
-  type: 'string',
-  enum: ['active', 'failing', 'reauth_required'],
-})
+const STATUSES = ['active', 'failing', 'reauth_required'] as const
+const Status = Type.Unsafe<(typeof STATUSES)[number]>({ type: 'string', enum: STATUSES })
 
 const filters = {
   user_name: Type.Optional(Text()),
   client_id: Type.Optional(Text()),
   provider: Type.Optional(Text()),
-  status: Type.Optional(StatusFilter),
+  status: Type.Optional(Status),
   expires_before: Type.Optional(Time({ description: 'Access tokens that expire before this time.' })),
 }
 

@@ -363,6 +363,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -752,6 +753,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -1399,6 +1401,7 @@ export interface operations {
                             expires_at?: string;
                             /** @description The whole seconds until then. */
                             expires_in?: number;
+                            /** @enum {string} */
                             status: "active" | "failing" | "reauth_required";
                             /** @description It has a refresh token and a known provider. */
                             refreshable: boolean;
@@ -1679,6 +1682,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -1744,6 +1748,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -2391,6 +2396,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -2824,6 +2830,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
@@ -2889,6 +2896,7 @@ export interface operations {
                         expires_at?: string;
                         /** @description The whole seconds until then. */
                         expires_in?: number;
+                        /** @enum {string} */
                         status: "active" | "failing" | "reauth_required";
                         /** @description It has a refresh token and a known provider. */
                         refreshable: boolean;
