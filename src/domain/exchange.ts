@@ -5,7 +5,7 @@ import { providerError } from './provider-error.ts'
 import type { SaveRequest } from './save.ts'
 import type { Secret } from './secret.ts'
 import { after } from './time.ts'
-import type { Token } from './token.ts'
+import type { Token, TokenRef } from './token.ts'
 
 /** An authorization code, and what it was given for. */
 export interface CodeToExchange {
@@ -44,15 +44,17 @@ export interface CodeClaimOptions {
   takeOver: boolean
 }
 
-/** Keeps the codes that are being traded, so that each makes one request, on whichever replica it is asked for. */
+/** Keeps the codes that are traded, so that each makes one request, on whichever replica it is asked for. */
 export interface CodeStore {
-  /** Null while another claim of the same code holds, or may not be taken over yet. */
+  /** Null while another claim of the same code holds, or may not be taken over yet; and where it has been traded. */
   claim(code: CodeRef, options: CodeClaimOptions): Promise<CodeClaim | null>
-  /** How the claim in one's way stands; null where it has ended without a word, or with a token. */
-  read(code: CodeRef): Promise<'under_way' | VaultError | null>
+  /** How the claim in one's way stands: the token that the code was traded for, or null where it has ended without a word. */
+  read(code: CodeRef): Promise<'under_way' | TokenRef | VaultError | null>
   /** Keeps a failure for those who wait for it. `uncertain`: the code may be spent all the same. */
   fail(claim: CodeClaim, failure: VaultError, uncertain: boolean, event: Event): Promise<void>
-  /** The token is stored, or the code was never sent: nothing of it is kept. */
+  /** The token is stored: it is kept for which one the code is spent, whoever has taken over the claim. */
+  succeed(code: CodeRef, token: TokenRef): Promise<void>
+  /** The code was never sent: nothing of it is kept. */
   end(claim: CodeClaim): Promise<void>
 }
 
@@ -84,6 +86,12 @@ export function saveOfExchange(
     expiresAt: expiresInSeconds === null ? null : after(claimedAt, expiresInSeconds),
     expiresInSeconds: null,
   }
+}
+
+/** The code was traded for a token that is there no more. */
+export function codeSpent(): VaultError {
+  const detail = 'The token that the code was traded for has been deleted: let the user sign in again.'
+  return new VaultError('grant_refused', detail)
 }
 
 export type ExchangeFailure = Exclude<RefreshOutcome, RenewedOutcome>

@@ -9,7 +9,7 @@ import { holdNamespace } from './namespaces.ts'
 import { recordEvents } from './record-events.ts'
 import { guardStorage } from './storage-faults.ts'
 
-/** Codes that are being traded, in Postgres. Always by the primary key. */
+/** Codes that are being traded, or lately were, in Postgres. Always by the primary key. */
 export function createCodeStore(db: Db, keyring: Keyring): CodeStore {
   const placeOf = async (code: CodeRef) => ({
     namespaceId: code.namespaceId,
@@ -21,14 +21,24 @@ export function createCodeStore(db: Db, keyring: Keyring): CodeStore {
       const place = await placeOf(code)
       const row = await db
         .selectFrom('exchanges')
-        .select(['failure', sql<boolean>`lease_until > now()`.as('isHeld')])
+        .select(['tokenId', 'failure', sql<boolean>`lease_until > now()`.as('isHeld')])
         .where((where) => where.and(place))
         .executeTakeFirst()
-      if (row?.isHeld === true) return 'under_way'
-      return row?.failure ? new VaultError(row.failure.code, row.failure.detail, row.failure.facts) : null
+      if (row === undefined) return null
+      if (row.tokenId !== null) return { namespaceId: code.namespaceId, id: row.tokenId }
+      if (row.isHeld) return 'under_way'
+      return row.failure ? new VaultError(row.failure.code, row.failure.detail, row.failure.facts) : null
     },
     fail: async (claimed, failure, uncertain, event) =>
       fail(db, claimed, await digestOf(keyring, claimed.code), { failure, uncertain, event }),
+    async succeed(code, token) {
+      const place = await placeOf(code)
+      await db
+        .updateTable('exchanges')
+        .set({ tokenId: token.id, failure: null, leaseUntil: sql`now()` })
+        .where((where) => where.and(place))
+        .execute()
+    },
     async end({ code, fence }) {
       const place = await placeOf(code)
       await db
@@ -52,7 +62,7 @@ async function sweep(trx: Db, namespaceId: string): Promise<void> {
     limit 100 for update skip locked)`.execute(trx)
 }
 
-/** A claim that ended without a failure is that of an owner who died: the code may be spent. */
+/** Traded is traded. A claim that ended with neither token nor failure is that of an owner who died: the code may be spent. */
 async function claim(
   db: Db,
   code: CodeRef,
@@ -68,7 +78,7 @@ async function claim(
       values (${namespaceId}, ${digest}, 1, now() + ${leaseSeconds} * interval '1 second', false)
       on conflict (namespace_id, digest) do update set fence = exchanges.fence + 1, lease_until = excluded.lease_until,
         uncertain = exchanges.uncertain or exchanges.failure is null, failure = null
-      where exchanges.lease_until <= now() and (exchanges.failure is not null or ${takeOver})
+      where exchanges.token_id is null and exchanges.lease_until <= now() and (exchanges.failure is not null or ${takeOver})
       returning fence, uncertain, now() as now`.execute(trx)
     const [row] = rows
     if (row === undefined) return null

@@ -56,7 +56,8 @@ interface ExchangesTable {
   fence: number
   leaseUntil: Date
   uncertain: boolean
-  failure: ColumnType<StoredFailure | null, string, string>
+  failure: ColumnType<StoredFailure | null, string, string | null>
+  tokenId: string | null
 }
 
 /** A VaultError as it is kept for others to hear. */

@@ -9,7 +9,7 @@ import type { HeadStart } from './head-start.ts'
 import { inTime } from './in-time.ts'
 import { checkApiDomain } from './plan-save.ts'
 import type { Exchanged, ExchangeParts, ExchangeTask } from './trade-code.ts'
-import { checkUser, findTraded, tradeCode } from './trade-code.ts'
+import { checkUser, findTraded, readTraded, tradeCode } from './trade-code.ts'
 import { createTracker } from './tracker.ts'
 
 /** The exchanges of this replica: one of each code at a time. */
@@ -36,15 +36,20 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
   const { track, allDone } = createTracker()
   let closed = false
 
-  /** Waits for the claim in one's way, or for its token, where its owner died behind it; with a failure it ends for all. */
-  const awaitClaim = async (task: ExchangeTask, ref: CodeRef): Promise<void> => {
-    let state: Awaited<ReturnType<typeof codes.read>>
-    do {
+  /**
+   * Waits for the claim in one's way, or for its token, where its owner died behind it; with a failure it ends for all.
+   * Null where it has ended without a word.
+   */
+  const awaitClaim = async (task: ExchangeTask, ref: CodeRef): Promise<Exchanged | null> => {
+    for (;;) {
+      const state = await codes.read(ref)
+      if (state instanceof VaultError) throw state
+      if (state !== null && state !== 'under_way') return readTraded(parts, task, state)
       await clock.sleep(PEER_POLL_MS * (1 + policy.random()))
       if (closed) throw stopping()
-      state = await codes.read(ref)
-      if (state instanceof VaultError) throw state
-    } while (state === 'under_way' && (await findTraded(parts, task)) === null)
+      const traded = state === null ? null : await findTraded(parts, task)
+      if (traded !== null || state === null) return traded
+    }
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */
   const trade = async (task: ExchangeTask, ref: CodeRef): Promise<Exchanged> => {
@@ -54,11 +59,9 @@ export function createExchanges(parts: ExchangesParts): Exchanges {
       const startedMs = clock.monotonicMs()
       const options = { leaseSeconds: fullLeaseSeconds(task.provider), takeOver: headStart.isOver() }
       const claim = await headStart.watch(codes.claim(ref, options))
-      if (claim === null) {
-        await awaitClaim(task, ref)
-        continue
-      }
-      return tradeCode(parts, task, claim, startedMs)
+      if (claim !== null) return tradeCode(parts, task, claim, startedMs)
+      const peers = await awaitClaim(task, ref)
+      if (peers !== null) return peers
     }
   }
 

@@ -2,14 +2,14 @@ import type { Caller } from '../domain/caller.ts'
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
 import type { CodeClaim, CodeStore, CodeToExchange } from '../domain/exchange.ts'
-import { exchangeError, isTraded, saveOfExchange } from '../domain/exchange.ts'
+import { codeSpent, exchangeError, isTraded, saveOfExchange } from '../domain/exchange.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { ExchangeObserver } from '../domain/observer.ts'
 import type { ExchangeRequest, Provider, Providers, RenewedOutcome } from '../domain/provider.ts'
 import { isUnknown } from '../domain/renewal-outcome.ts'
 import { ambiguousMatch, conflict } from '../domain/save.ts'
 import type { Reading, TokenStore } from '../domain/token-store.ts'
-import type { Token } from '../domain/token.ts'
+import type { Token, TokenRef } from '../domain/token.ts'
 import { isOtherUser } from '../domain/token.ts'
 import { planExchange } from './plan-exchange.ts'
 import { untilStored } from './until-stored.ts'
@@ -53,6 +53,21 @@ export async function findTraded(
   return reading && { ...reading, created: false }
 }
 
+/**
+ * The token that a code was traded for, which may have a newer code by now.
+ * @throws VaultError `grant_refused` where it was deleted, `conflict` where it is another user's
+ */
+export async function readTraded(
+  { store }: ExchangeParts,
+  { code }: ExchangeTask,
+  ref: TokenRef,
+): Promise<Exchanged> {
+  const reading = await store.get(ref)
+  if (reading === null) throw codeSpent()
+  checkUser(reading.token, code)
+  return { ...reading, created: false }
+}
+
 /** @throws VaultError `conflict` where the token is of another user than the one named */
 export function checkUser(token: Token, { userName }: CodeToExchange): void {
   if (isOtherUser(token.userName, userName)) throw conflict(token)
@@ -78,7 +93,7 @@ export async function tradeCode(
     throw error
   }
   if (traded === null) return sendCode(parts, task, claim, startedMs)
-  await parts.codes.end(claim)
+  await parts.codes.succeed(claim.code, traded.token)
   return traded
 }
 
@@ -132,7 +147,7 @@ async function keepToken(
   const plan = planExchange(parts, caller, save)
   try {
     const saved = await keep(parts, claim, () => parts.store.save(caller.namespaceId, save, plan))
-    await keep(parts, claim, () => parts.codes.end(claim))
+    await keep(parts, claim, () => parts.codes.succeed(claim.code, saved.plan.token))
     return { token: saved.plan.token, now: saved.now, created: true }
   } catch (error) {
     if (!(error instanceof VaultError)) throw error
@@ -161,8 +176,9 @@ async function keepFailure(
   const facts = { provider, client_id: clientId, code: failure.code, error }
   const event = { type: 'exchange.failed', actor: task.caller.keyId, facts } as const
   await keep(parts, claim, () => parts.codes.fail(claim, failure, uncertain, event))
-  if (traded !== null) return traded
-  throw failure
+  if (traded === null) throw failure
+  await keep(parts, claim, () => parts.codes.succeed(claim.code, traded.token))
+  return traded
 }
 
 function keep<Result>(

@@ -162,6 +162,7 @@ async function restore(side: Side): Promise<void> {
   const { id } = namespaces[side]
   const ids = tokensOf(side).map((token) => token.id)
   await database.query('delete from tokens where namespace_id = $1 and not id = any($2)', [id, ids])
+  await database.query('delete from exchanges where namespace_id = $1', [id])
   await database.query(
     `delete from events where namespace_id = $1 and (type = 'exchange.failed' or not token_id = any($2))`,
     [id, ids],

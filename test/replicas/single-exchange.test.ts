@@ -34,9 +34,30 @@ test.each([
       ({ body }) => `${body.id ?? ''} ${body.access_token ?? ''} ${body.refresh_token ?? ''}`,
     )
     expect(new Set(tokens).size).toBe(1)
-    expect(await world.database.query('select * from exchanges')).toEqual([])
+    const kept = await world.database.query('select token_id from exchanges')
+    expect(kept).toEqual([{ token_id: answers[0]?.body.id }])
   },
 )
+
+test('a code whose token has a newer one by now makes no request on any replica, also where a take-over won', async () => {
+  const tokens = (name: string) => JSON.stringify({ access_token: `${name}-access` })
+  world.zoho.make({ delayMs: 800, status: 200, body: tokens('owner') }, 'exchange', 1)
+  const code = codeOf({ user_name: 'ann' })
+  const owner = exchange(code, world.vaults[0])
+  await expect.poll(requests, soon).toBe(1)
+  await lapse()
+  world.zoho.make({ delayMs: 1600, status: 400, body: '{"error":"invalid_code"}' }, 'exchange', 1)
+  const taken = exchange(code, world.vaults[1])
+  const { body } = await owner
+  expect(await taken).toMatchObject({ status: 200, body: { id: body.id } })
+  expect((await exchange(codeOf({ user_name: 'ann' }))).body.id).toBe(body.id)
+  expect(requests()).toBe(3)
+  const again = await byAll(code)
+  expect(new Set(again.map((answer) => `${answer.status} ${answer.body.id ?? ''}`))).toEqual(
+    new Set([`200 ${body.id ?? ''}`]),
+  )
+  expect(requests()).toBe(3)
+})
 
 test('all who wait for a code that is refused are told so by the one request', async () => {
   world.zoho.make({ delayMs: 500 }, 'exchange')
@@ -108,10 +129,10 @@ test('an answer that comes when another replica has stored one is recorded and d
   expect(body).toMatchObject({ events: [{ type: 'exchange.dropped', outcome: 'dropped' }] })
 })
 
-test('what failed is swept away with later exchanges', async () => {
-  await exchange(codeOf({ grant_token: 'unknown' }))
-  expect(await world.database.query('select failure from exchanges')).toHaveLength(1)
+test('what failed, or was traded, is swept away with later exchanges', async () => {
+  for (const code of [codeOf({ grant_token: 'unknown' }), codeOf()]) await exchange(code)
+  expect(await world.database.query('select failure from exchanges')).toHaveLength(2)
   await world.database.query(`update exchanges set lease_until = now() - interval '2 hours'`)
   expect((await exchange(codeOf())).status).toBe(201)
-  expect(await world.database.query('select failure from exchanges')).toEqual([])
+  expect(await world.database.query('select failure from exchanges')).toEqual([{ failure: null }])
 })

@@ -78,6 +78,23 @@ test('the end of a claim that was taken over leaves the other one alone', async 
   expect(await claim(code)).toBeNull()
 })
 
+test('a code that was traded is not claimed again, and its token is known', async () => {
+  const code = newCode()
+  await claimed(code)
+  await codes.succeed(code, { namespaceId, id: 'traded' })
+  await endLeases()
+  expect(await claim(code)).toBeNull()
+  expect(await codes.read(code)).toEqual({ namespaceId, id: 'traded' })
+})
+
+test('a token that comes late is kept, whatever became of the claim that took over', async () => {
+  const { code } = await takenOver()
+  await codes.succeed(code, { namespaceId, id: 'late' })
+  await codes.fail({ code, fence: 2, claimedAt: new Date(), uncertain: true }, REFUSED, true, FAILED)
+  expect(await codes.read(code)).toEqual({ namespaceId, id: 'late' })
+  expect(await claim(code)).toBeNull()
+})
+
 test('a failure is told once, however often it is kept', async () => {
   const claim = await claimed(newCode())
   const told = () => own.query('select type from events')

@@ -15,7 +15,7 @@ const codeOf = (more: object = {}) => ({
 })
 const exchange = (code: object): Promise<Answer> => world.vault.call('POST', '/v1/tokens/exchange', code)
 const requests = () => world.zoho.count('exchange')
-const rows = () => world.database.query('select failure from exchanges')
+const rows = () => world.database.query('select token_id, failure from exchanges')
 async function events(path: string): Promise<Event[]> {
   const { body } = await world.vault.call('GET', path)
   return (body as { events: Event[] }).events
@@ -49,7 +49,7 @@ describe('an authorization code', () => {
       ['exchange.succeeded', 'ok'],
       ['token.created', undefined],
     ])
-    expect(await rows()).toEqual([])
+    expect(await rows()).toEqual([{ token_id: body.id, failure: null }])
   })
 
   test('that was traded here before is answered with its token, without a request', async () => {
@@ -58,6 +58,31 @@ describe('an authorization code', () => {
     const again = await exchange({ ...code, client_secret: null, redirect_url: '' })
     expect(again.status).toBe(200)
     expect(again.body).toMatchObject({ id: first.body.id, access_token: first.body.access_token, version: 1 })
+    expect(requests()).toBe(1)
+  })
+
+  test('whose token has a newer one by now is answered with that token, without a request', async () => {
+    const code = codeOf({ user_name: 'ann' })
+    const { body: first } = await exchange(code)
+    const { body: newer } = await exchange(codeOf({ user_name: 'ann' }))
+    expect(newer.id).toBe(first.id)
+    const again = await exchange(code)
+    expect([again.status, again.body.id]).toEqual([200, first.id])
+    expect(again.body.access_token).toBe(newer.access_token)
+    expect(await exchange({ ...code, user_name: 'bob' })).toMatchObject({
+      status: 409,
+      body: { code: 'conflict', token_id: first.id },
+    })
+    expect(requests()).toBe(2)
+  })
+
+  test('whose token was deleted is refused, without a request', async () => {
+    const code = codeOf()
+    const { body: traded } = await exchange(code)
+    await world.vault.call('DELETE', `/v1/tokens/${traded.id ?? ''}`)
+    const { status, body } = await exchange(code)
+    expect([status, body.code]).toEqual([422, 'grant_refused'])
+    expect(body.detail).toContain('has been deleted')
     expect(requests()).toBe(1)
   })
 
