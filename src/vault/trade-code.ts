@@ -35,7 +35,8 @@ export type Exchanged = Reading & { created: boolean }
 
 /**
  * The token that this code was traded for already; null where there is none.
- * @throws VaultError `conflict` where it is another user's
+ * @throws VaultError `conflict` where it is another user's, and where only tokens of other users hold the code: a save of
+ * what comes of it would be one, and the code spent
  */
 export async function findTraded(
   { store }: ExchangeParts,
@@ -45,7 +46,12 @@ export async function findTraded(
   const found = await store.findBy(caller.namespaceId, criterion, code)
   const traded = found.tokens.filter(isTraded)
   const [token] = traded
-  if (token === undefined) return null
+  if (token === undefined) {
+    const [holder] = found.tokens
+    const isOthers = found.tokens.every(({ userName }) => isOtherUser(userName, order.userName))
+    if (holder !== undefined && isOthers) throw conflict(holder)
+    return null
+  }
   if (traded.length > 1) throw ambiguousMatch(traded.map(({ id }) => id))
   checkUser(token, code)
   // Of several that hold the code, the secrets were left out.

@@ -136,6 +136,19 @@ describe('an authorization code', () => {
     expect(requests()).toBe(1)
   })
 
+  test('that a save brought for another user is a conflict, and not spent', async () => {
+    const order = orderOf()
+    const { client_id, grant_token } = order
+    const { body } = await world.vault.save({ client_id, grant_token, user_name: 'cid' })
+    expect(await exchange({ ...order, user_name: 'bob' })).toMatchObject({
+      status: 409,
+      body: { code: 'conflict', token_id: body.id },
+    })
+    expect(requests()).toBe(0)
+    const cids = await exchange({ ...order, user_name: 'CID' })
+    expect([cids.status, cids.body.id]).toEqual([201, body.id])
+  })
+
   test('comes with the redirect URL and the verifier that it is bound to', async () => {
     const { zoho } = world
     const bound = { redirectUrl: 'https://app.example/cb', verifier: 'v'.repeat(43) }
