@@ -66,10 +66,22 @@ export function fieldsOf(body: string): Fields | null {
     const value: unknown = JSON.parse(body)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
   } catch {
-    const text = body.trim()
-    const form = /^[\w.-]+=[^\s<>{}]*$/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : {}
-    return 'access_token' in form || 'error' in form ? form : null
+    return formOf(body)
   }
+}
+
+/** Null for what is not a form of a token endpoint, as a page, or prose. */
+function formOf(body: string): Fields | null {
+  const text = body.trim()
+  if (!/^[\w.-]+=[^<>{}\r\n]*$/.test(text)) return null
+  if (/\s/.test(text) && !text.split('&').every(isPair)) return null
+  const form = Object.fromEntries(new URLSearchParams(text))
+  return 'access_token' in form || 'error' in form ? form : null
+}
+
+/** Blanks that should have been encoded are no harm, but in a name, a token or a code, which have none. */
+function isPair(pair: string): boolean {
+  return /^[\w.-]+=/.test(pair) && !/^(access_token|refresh_token|error)=.*\s/.test(pair)
 }
 
 /** Null where it reports no error, or not by a code. */
