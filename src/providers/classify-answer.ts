@@ -71,7 +71,7 @@ export function fieldsOf(body: string): Fields | null {
 }
 
 /** Null for what is not a form of a token endpoint, as a page, or prose. */
-function formOf(body: string): Fields | null {
+export function formOf(body: string): Fields | null {
   const text = body.trim()
   if (!/^[\w.-]+=[^<>{}\r\n]*$/.test(text)) return null
   if (/\s/.test(text) && !text.split('&').every(isPair)) return null

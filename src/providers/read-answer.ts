@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Answer } from './classify-answer.ts'
+import { formOf } from './classify-answer.ts'
 
 /** What came of a form, not yet judged. */
 export type Reply =
@@ -36,10 +37,16 @@ export function readAnswer(
   })
   response.once('end', () => {
     const body = decoded(Buffer.concat(chunks))
-    if (!response.complete) fail('answer_cut_off')
+    const mayBeCut = !isDelimited(headers) && body !== null && formOf(body) !== null
+    if (!response.complete || mayBeCut) fail('answer_cut_off')
     else if (body === null) finish({ kind: 'unreadable', error: 'answer_not_utf8' })
     else finish({ kind: 'answered', status, retryAfter: headers['retry-after'] ?? null, body })
   })
+}
+
+/** Without a length or chunks an answer ends with the connection, also in the middle: JSON shows that, a form does not. */
+function isDelimited(headers: IncomingMessage['headers']): boolean {
+  return headers['content-length'] !== undefined || /\bchunked$/i.test(headers['transfer-encoding'] ?? '')
 }
 
 function obstacleOf(status: number, headers: IncomingMessage['headers']): string | null {

@@ -141,10 +141,36 @@ describe('the answer', () => {
   test.each([
     ['is reset', ''],
     ['ends in the middle', 'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}'],
+    [
+      'ends in the middle of chunks',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\naccess_token=abcd',
+    ],
     ['changes the protocol', 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
   ])('fails as sent where the connection %s', async (_, bytes) => {
     const server = await startAnswering(bytes)
     expect(await send(postTo(server.url))).toMatchObject({ kind: 'failed', sent: true })
+  })
+
+  test.each([
+    ['', 'access_token=a&refresh_token=cut'],
+    ['Transfer-Encoding: identity\r\n', 'access_token=a&refresh_token=cut'],
+    ['', 'error=invalid_gra'],
+  ])('fails as cut off where nothing says that a form has ended: %j, %s', async (head, body) => {
+    const server = await startAnswering(`HTTP/1.1 200 OK\r\n${head}\r\n${body}`)
+    expect(await send(postTo(server.url))).toEqual({ kind: 'failed', error: 'answer_cut_off', sent: true })
+  })
+
+  test.each([
+    ['its length', httpAnswer('access_token=a')],
+    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ne\r\naccess_token=a\r\n0\r\n\r\n'],
+  ])('is read as a form that ends with %s', async (_, bytes) => {
+    const server = await startAnswering(bytes)
+    expect(await send(postTo(server.url))).toMatchObject({ kind: 'answered', body: 'access_token=a' })
+  })
+
+  test.each(['', '<html>busy</html>'])('without a length is read where it is no form: %j', async (body) => {
+    const server = await startAnswering(`HTTP/1.1 503 Busy\r\nRetry-After: 7\r\n\r\n${body}`)
+    expect(await send(postTo(server.url))).toMatchObject({ kind: 'answered', status: 503, retryAfter: '7' })
   })
 
   test('fails as sent at the time limit, and not much later', async () => {
