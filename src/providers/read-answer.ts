@@ -11,6 +11,8 @@ export type Reply =
   | { kind: 'failed'; error: string; sent: boolean }
 
 const LONGEST_ANSWER_BYTES = 65_536
+/** Whatever else is named is none, or the answer is no text: a server that names a charset here has not compressed it. */
+const COMPRESSED = /\b(gzip|compress|deflate|br|zstd)\b/i
 
 /** Reads the one answer to a form. A redirect, an encoded answer or one without end is not read at all. */
 export function readAnswer(
@@ -51,8 +53,7 @@ function isDelimited(headers: IncomingMessage['headers']): boolean {
 
 function obstacleOf(status: number, headers: IncomingMessage['headers']): string | null {
   if (status >= 300 && status < 400) return 'redirect'
-  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-  if (encoding !== 'identity' && encoding !== '') return 'answer_encoded'
+  if (COMPRESSED.test(headers['content-encoding'] ?? '')) return 'answer_encoded'
   return Number(headers['content-length'] ?? 0) > LONGEST_ANSWER_BYTES ? 'answer_too_large' : null
 }
 

@@ -106,6 +106,9 @@ describe('the answer', () => {
     ['garbage behind it', `${httpAnswer('{"a":1}')}garbage`],
     ['an interim answer before it', `HTTP/1.1 100 Continue\r\n\r\n${httpAnswer('{"a":1}')}`],
     ['no length, but an end', 'HTTP/1.1 200 OK\r\n\r\n{"a":1}'],
+    ['an encoding that is none', httpAnswer('{"a":1}', ['Content-Encoding: identity'])],
+    ['two of them', httpAnswer('{"a":1}', ['Content-Encoding: identity', 'Content-Encoding: identity'])],
+    ['a charset for an encoding', httpAnswer('{"a":1}', ['Content-Encoding: utf-8'])],
     ['a byte order mark', httpAnswer('\uFEFF{"a":1}')],
   ])('is read with %s', async (_, bytes) => {
     const server = await startAnswering(bytes)
@@ -117,6 +120,11 @@ describe('the answer', () => {
     ['a redirect', 'redirect', httpAnswer('', ['Location: http://127.0.0.1:1/'], '307 Temporary Redirect')],
     ['a redirect without a place', 'redirect', httpAnswer('', [], '304 Not Modified')],
     ['a compressed answer', 'answer_encoded', compressed(gzipped)],
+    [
+      'an answer said to be compressed',
+      'answer_encoded',
+      httpAnswer('{}', ['Content-Encoding: identity, X-GZIP']),
+    ],
     ['more than 64 KiB that it announces', 'answer_too_large', httpAnswer('x'.repeat(65_537))],
     ['more than 64 KiB without end', 'answer_too_large', `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(80_000)}`],
     [
