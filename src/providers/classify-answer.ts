@@ -14,6 +14,8 @@ export interface Answer {
 
 type Fields = Record<string, unknown>
 
+const DAY_SECONDS = 86_400
+
 const LONGEST_TOKEN = 16_384
 const LONGEST_TEXT = 1024
 /** Ten years: an expiry beyond is a mistake, not a life. */
@@ -126,12 +128,16 @@ function isPlainText(value: unknown, longest: number): value is string {
   )
 }
 
-/** Where Zoho says `expires_in_sec` besides, its `expires_in` is in milliseconds. */
+/**
+ * Where Zoho says `expires_in_sec` besides, its `expires_in` is in milliseconds. Where that one makes no sense, the
+ * number decides: Zoho's tokens live for an hour, and over a day of seconds it can only be milliseconds.
+ */
 function lifeOf(fields: Fields): number | null {
-  const inSeconds = fields['expires_in_sec']
-  if (inSeconds === undefined || inSeconds === null || inSeconds === '')
-    return lifeSeconds(fields['expires_in'], 1)
-  return lifeSeconds(inSeconds, 1) ?? lifeSeconds(fields['expires_in'], 1000)
+  const { expires_in: expiresIn, expires_in_sec: inSeconds } = fields
+  const life = lifeSeconds(expiresIn, 1)
+  if (inSeconds === undefined || inSeconds === null || inSeconds === '') return life
+  const isPlain = life !== null && life <= DAY_SECONDS
+  return lifeSeconds(inSeconds, 1) ?? (isPlain ? life : lifeSeconds(expiresIn, 1000))
 }
 
 function lifeSeconds(value: unknown, perSecond: number): number | null {
