@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import { hmacUnder } from '../domain/hmac.ts'
-import type { NamespaceKeys, Place } from '../domain/keyring.ts'
-import { UnreadableError } from '../domain/keyring.ts'
+import type { NamespaceKeys } from '../domain/keyring.ts'
+import type { Place } from '../domain/unreadable-error.ts'
+import { UnreadableError } from '../domain/unreadable-error.ts'
 import { Secret } from '../domain/secret.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
 

@@ -1,12 +1,6 @@
 import { StartupError } from './errors.ts'
 import type { Secret } from './secret.ts'
-
-/** Where a sealed value stands. It is bound to its place: moved to another one it does not open. */
-export interface Place {
-  table: string
-  rowId: string
-  field: string
-}
+import type { Place } from './unreadable-error.ts'
 
 /** The keys of one namespace. */
 export interface NamespaceKeys {
@@ -80,23 +74,5 @@ export class MasterKeyError extends StartupError {
     super(`TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" ${fault}`)
     this.name = 'MasterKeyError'
     this.masterKeyId = masterKeyId
-  }
-}
-
-/** A sealed value that does not open. All causes look the same from outside. */
-export class UnreadableError extends Error {
-  readonly namespaceId: string
-  readonly keyId: number
-  readonly place: Place
-
-  constructor(namespaceId: string, keyId: number, place: Place) {
-    const { table, rowId, field } = place
-    super(
-      `a sealed value does not open: namespace ${namespaceId}, key ${keyId}, ${table} ${rowId} ${field}: restore the row from a backup, or delete it`,
-    )
-    this.name = 'UnreadableError'
-    this.namespaceId = namespaceId
-    this.keyId = keyId
-    this.place = place
   }
 }

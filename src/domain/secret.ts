@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { UnreadableError } from './keyring.ts'
+import { UnreadableError } from './unreadable-error.ts'
 
 const SHOWN = '[secret]'
 

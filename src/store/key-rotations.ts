@@ -1,7 +1,7 @@
 import type { RawBuilder } from 'kysely'
 import { sql } from 'kysely'
 import type { NamespaceKeys } from '../domain/keyring.ts'
-import { UnreadableError } from '../domain/keyring.ts'
+import { UnreadableError } from '../domain/unreadable-error.ts'
 import type { Db } from './database.ts'
 import type { Namespace } from './namespaces.ts'
 import { listNamespaces } from './namespaces.ts'

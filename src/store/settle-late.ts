@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { isWaitAskedFor } from '../domain/freshness.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
-import { UnreadableError } from '../domain/keyring.ts'
+import { UnreadableError } from '../domain/unreadable-error.ts'
 import type { Claim } from '../domain/renewal.ts'
 import type { Token } from '../domain/token.ts'
 import { clientOf } from './clients.ts'

@@ -1,6 +1,6 @@
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
-import { UnreadableError } from '../domain/keyring.ts'
+import { UnreadableError } from '../domain/unreadable-error.ts'
 import { createLogOutput } from './log-output.ts'
 
 /**

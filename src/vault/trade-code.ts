@@ -48,7 +48,7 @@ export async function findTraded(
   const [token] = traded
   if (token === undefined) {
     const [holder] = found.tokens
-    const isOthers = found.tokens.every(({ userName }) => isOtherUser(userName, order.userName))
+    const isOthers = found.tokens.every(({ userName }) => isOtherUser(userName, code.userName))
     if (holder !== undefined && isOthers) throw conflict(holder)
     return null
   }

@@ -7,7 +7,7 @@ import { createMasterKeys, generateMasterKey } from '../../src/crypto/master-key
 import { keyIdOf } from '../../src/crypto/namespace-keys.ts'
 import { StartupError } from '../../src/domain/errors.ts'
 import type { DataKeyStore } from '../../src/domain/keyring.ts'
-import { UnreadableError } from '../../src/domain/keyring.ts'
+import { UnreadableError } from '../../src/domain/unreadable-error.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { createDataKeyStore } from '../../src/store/data-key-store.ts'
 import type { Database } from '../../src/store/database.ts'

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { decrypt, encrypt } from '../../src/crypto/aead.ts'
 import { createMasterKeys } from '../../src/crypto/master-keys.ts'
 import { createNamespaceKeys } from '../../src/crypto/namespace-keys.ts'
-import type { NamespaceKeys, Place } from '../../src/domain/keyring.ts'
-import { UnreadableError } from '../../src/domain/keyring.ts'
+import type { NamespaceKeys } from '../../src/domain/keyring.ts'
+import type { Place } from '../../src/domain/unreadable-error.ts'
+import { UnreadableError } from '../../src/domain/unreadable-error.ts'
 import { Secret } from '../../src/domain/secret.ts'
 
 const TIMES = 10_000

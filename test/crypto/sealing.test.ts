@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { lengthPrefixed } from '../../src/crypto/aead.ts'
 import { createNamespaceKeys, keyIdOf } from '../../src/crypto/namespace-keys.ts'
 import type { NamespaceKeys } from '../../src/domain/keyring.ts'
-import { UnreadableError } from '../../src/domain/keyring.ts'
+import { UnreadableError } from '../../src/domain/unreadable-error.ts'
 import { Secret } from '../../src/domain/secret.ts'
 
 const NAMESPACE = '018f0000-0000-7000-8000-000000000001'

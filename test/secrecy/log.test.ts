@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { UnreadableError } from '../../src/domain/keyring.ts'
+import { UnreadableError } from '../../src/domain/unreadable-error.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { Planting } from '../support/planted.ts'

@@ -137,15 +137,15 @@ describe('an authorization code', () => {
   })
 
   test('that a save brought for another user is a conflict, and not spent', async () => {
-    const order = orderOf()
-    const { client_id, grant_token } = order
+    const code = codeOf()
+    const { client_id, grant_token } = code
     const { body } = await world.vault.save({ client_id, grant_token, user_name: 'cid' })
-    expect(await exchange({ ...order, user_name: 'bob' })).toMatchObject({
+    expect(await exchange({ ...code, user_name: 'bob' })).toMatchObject({
       status: 409,
       body: { code: 'conflict', token_id: body.id },
     })
     expect(requests()).toBe(0)
-    const cids = await exchange({ ...order, user_name: 'CID' })
+    const cids = await exchange({ ...code, user_name: 'CID' })
     expect([cids.status, cids.body.id]).toEqual([201, body.id])
   })
 
