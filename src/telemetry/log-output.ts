@@ -32,7 +32,7 @@ export function createLogOutput(descriptor = STANDARD_OUTPUT): LogOutput {
   const backlog = new Backlog()
   let isInFlight = false
   let isEnding = false
-  let running: Promise<void> | null = null
+  let isRunning = false
   let timer: NodeJS.Timeout | null = null
 
   const writePiece = async (piece: Buffer): Promise<void> => {
@@ -46,14 +46,16 @@ export function createLogOutput(descriptor = STANDARD_OUTPUT): LogOutput {
     else await sleep(isEnding ? LAST_RETRY_MS : RETRY_MS, null, { ref: false })
   }
   const run = async (least: number): Promise<void> => {
+    if (isRunning) return
+    isRunning = true
     while (backlog.bytes >= (isEnding ? 1 : least)) await writePiece(backlog.first())
-    running = null
+    isRunning = false
     if (backlog.bytes > 0) runSoon()
   }
   const runSoon = () => {
     timer ??= setTimeout(() => {
       timer = null
-      running ??= run(1)
+      void run(1)
     }, FLUSHED_EVERY_MS).unref()
   }
 
@@ -61,13 +63,13 @@ export function createLogOutput(descriptor = STANDARD_OUTPUT): LogOutput {
     write(line) {
       backlog.add(line)
       if (backlog.bytes < ENOUGH_BYTES) runSoon()
-      else running ??= run(ENOUGH_BYTES)
+      else void run(ENOUGH_BYTES)
     },
     async end(mostMs) {
       isEnding = true
       const endAt = performance.now() + mostMs
       while (backlog.bytes > 0 && performance.now() < endAt) {
-        running ??= run(1)
+        void run(1)
         await sleep(LAST_RETRY_MS)
       }
       backlog.forget()

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PIPE_BUF } from '../../src/telemetry/audit-sink.ts'
 import { createLogOutput } from '../../src/telemetry/log-output.ts'
@@ -43,6 +44,17 @@ test('lines come whole, once and in their order, though the reader stops for a t
 test('a few lines do not wait for more for long', async () => {
   createLogOutput(descriptor).write('alone\n')
   await expect.poll(() => pipe.read(), { timeout: AMPLE_MS }).toBe('alone\n')
+})
+
+test('a line is written though the one before left nothing behind for the moment that it was put off to', async () => {
+  const output = createLogOutput(descriptor)
+  const whole = `${'x'.repeat(PIPE_BUF - 1)}\n`
+  output.write('first\n')
+  output.write(whole)
+  await expect.poll(() => pipe.read(), { timeout: AMPLE_MS }).toContain(whole)
+  await sleep(300)
+  output.write('later\n')
+  await expect.poll(() => pipe.read(), { timeout: AMPLE_MS }).toBe('later\n')
 })
 
 test('the end comes though nobody reads, and nothing comes later but the write that was under way', async () => {
