@@ -1,5 +1,4 @@
 import type { ClientPause } from './client.ts'
-import type { RefreshOutcome } from './provider.ts'
 import type { RenewalOutcome } from './renewal-outcome.ts'
 import type { Actor, TokenRef } from './token.ts'
 
@@ -59,12 +58,8 @@ export interface RequestObserver {
 
 /** Who is told of what becomes of exchanges. Its methods never throw. */
 export interface ExchangeObserver {
-  exchangeSettled(exchange: {
-    namespaceId: string
-    provider: string
-    outcome: RefreshOutcome['kind']
-    ms: number
-  }): void
+  /** `outcome` is `ok`, or the code of the problem. */
+  exchangeSettled(exchange: { namespaceId: string; provider: string; outcome: string; ms: number }): void
   /** It came to its token after its caller was told that it takes too long. */
   exchangeEndedLate(exchange: { ref: TokenRef; actor: Actor }): void
   /** An answer is in hand and the storage does not take it: it is tried again. */

@@ -47,10 +47,10 @@ export function createObserver(
       log.warn({ token_id: ref.id, err: error }, 'a renewal ended without an outcome')
     },
     exchangeSettled({ namespaceId, provider, outcome, ms }) {
-      const line = { namespace_id: namespaceId, provider, outcome: codeOf(outcome), ms: Math.round(ms) }
-      if (outcome === 'renewed') log.info(line, 'exchanged')
+      const line = { namespace_id: namespaceId, provider, outcome, ms: Math.round(ms) }
+      if (outcome === 'ok') log.info(line, 'exchanged')
       else log.warn(line, 'exchange failed')
-      metrics.exchanges.inc({ provider, outcome: line.outcome })
+      metrics.exchanges.inc({ provider, outcome })
     },
     exchangeEndedLate({ ref: { namespaceId, id: tokenId }, actor }) {
       const entry = { namespaceId, actor, action: 'token.exchanged', tokenId, outcome: 'ok' } as const

@@ -114,15 +114,14 @@ async function sendCode(
   const { provider, caller } = task
   const outcome = await providers.exchange(requestOf(task, startedMs))
   const ms = clock.monotonicMs() - startedMs
-  observer.exchangeSettled({
-    namespaceId: caller.namespaceId,
-    provider: provider.name,
-    outcome: outcome.kind,
-    ms,
-  })
-  if (outcome.kind === 'renewed') return keepToken(parts, task, claim, outcome)
+  const told = { namespaceId: caller.namespaceId, provider: provider.name, ms }
+  if (outcome.kind === 'renewed') {
+    observer.exchangeSettled({ ...told, outcome: 'ok' })
+    return keepToken(parts, task, claim, outcome)
+  }
   const uncertain = claim.uncertain || isUnknown(outcome)
   const failure = exchangeError(outcome, provider, claim.uncertain)
+  observer.exchangeSettled({ ...told, outcome: failure.code })
   return keepFailure(parts, task, claim, { failure, uncertain, error: outcome.error })
 }
 

@@ -21,6 +21,12 @@ async function events(path: string): Promise<Event[]> {
   return (body as { events: Event[] }).events
 }
 
+/** In the metrics. */
+async function counted(outcome: string): Promise<number> {
+  const { text } = await world.vault.call('GET', '/metrics')
+  return Number(text.match(`token_vault_exchanges_total{.*outcome="${outcome}".*} (\\d+)`)?.[1] ?? 0)
+}
+
 describe('an authorization code', () => {
   test('is traded for a token that is saved, with its user, client and expiry', async () => {
     const code = codeOf({ user_name: 'Ann' })
@@ -199,6 +205,7 @@ describe('a provider that', () => {
       outcome,
       detail: { provider: 'zoho', client_id: code.client_id },
     })
+    await expect.poll(() => counted(outcome), { timeout: 10_000 }).toBeGreaterThan(0)
     expect((await exchange(code)).status).toBe(201)
     expect(requests()).toBe(2)
   })
