@@ -73,6 +73,7 @@ function claiming({ db, keyring }: BenchDatabase): Contender {
     provider: PROVIDER,
     places: CLAIMED_AT_ONCE,
     leaseSeconds: 60,
+    replayLeaseSeconds: 60,
     replaySeconds: 0,
     minIntervalSeconds: 60,
     limit: null,

@@ -18,6 +18,8 @@ export interface RenewalTerms {
   provider: string
   /** How long a claim holds unless its owner, who lives, extends it. */
   leaseSeconds: number
+  /** The same of a claim that takes another one over. */
+  replayLeaseSeconds: number
   /** For so long after a claim the provider takes its refresh token again, whatever came of the claim. */
   replaySeconds: number
   minIntervalSeconds: number
@@ -61,6 +63,7 @@ export function renewalTerms(provider: Provider): RenewalTerms {
   return {
     provider: provider.name,
     leaseSeconds: leaseSecondsOf(provider),
+    replayLeaseSeconds: replayLeaseSecondsOf(provider),
     replaySeconds: Math.max(0, graceOf(provider) - leaseSecondsOf(provider)),
     minIntervalSeconds: provider.minIntervalSeconds,
     limit: provider.limit,
@@ -81,6 +84,15 @@ function leaseSecondsOf(provider: Provider): number {
   const grace = graceOf(provider)
   if (grace < FEWEST_LEASES_IN_GRACE * SHORTEST_LEASE_SECONDS) return full
   return Math.min(full, Math.max(SHORTEST_LEASE_SECONDS, grace / LEASES_IN_GRACE))
+}
+
+/**
+ * A replica that takes over many claims at once may be the next to die: by halves more of them fit into the grace. Of a
+ * thousand kills, two tokens were lost by five in a row.
+ */
+function replayLeaseSecondsOf(provider: Provider): number {
+  const lease = leaseSecondsOf(provider)
+  return lease < fullLeaseSeconds(provider) ? lease / 2 : lease
 }
 
 const graceOf = ({ rotates, reuseGraceSeconds }: Provider) => (rotates === 'always' ? reuseGraceSeconds : 0)

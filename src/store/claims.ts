@@ -92,18 +92,20 @@ async function claimWhere(
   const { rows } = await sql<Omit<ClaimedRow, 'stored'> & { token: StoredJson }>`
     with terms as (
       select * from unnest(${terms.map((term) => term.provider)}::text[], ${terms.map((term) => term.places)}::int[],
-        ${terms.map((term) => term.leaseSeconds)}::float8[], ${terms.map((term) => term.replaySeconds)}::float8[],
+        ${terms.map((term) => term.leaseSeconds)}::float8[], ${terms.map((term) => term.replayLeaseSeconds)}::float8[],
+        ${terms.map((term) => term.replaySeconds)}::float8[],
         ${terms.map((term) => term.minIntervalSeconds)}::float8[],
         ${terms.map((term) => term.limit?.count ?? null)}::int[],
         ${terms.map((term) => term.limit?.windowSeconds ?? null)}::float8[]
-      ) as terms (of_provider, places, lease_seconds, replay_within, min_interval, limit_count, limit_window)
+      ) as terms (of_provider, places, lease_of_first, lease_of_replay, replay_within, min_interval, limit_count, limit_window)
     ), claimable as (
       select found.*, now() + lease_seconds * interval '1 second' as until,
-        now() - (lease_seconds + replay_within) * interval '1 second' as grace_since, lease_seconds, limit_count
+        now() - (lease_of_first + replay_within) * interval '1 second' as grace_since, limit_count
       from terms cross join lateral (
         select row_number() over (order by due_at) as turn, locked.* from (
           select namespace_id, id, refresh_due_at as due_at, fence as former_fence, claimed_at as former_claim,
-            lease_owner as former_owner, lease_until is not null as cut_off
+            lease_owner as former_owner, lease_until is not null as cut_off,
+            case when lease_until is null then lease_of_first else lease_of_replay end as lease_seconds
           from tokens where provider = of_provider and ${which}
         ) as locked
       ) as found

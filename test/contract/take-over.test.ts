@@ -124,6 +124,8 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       expect(await claim()).toBe(1)
       await the.storage.age(id, leaseSeconds + 0.5)
       expect(await claim()).toBe(1)
+      await the.storage.age(id, leaseSeconds / 2 + 0.1)
+      expect(await claim()).toBe(1)
       await the.storage.age(id, replaySeconds + 0.5)
       expect(await claim()).toBe(0)
     })

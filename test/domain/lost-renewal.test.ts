@@ -38,12 +38,13 @@ describe('the lease and the gate', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 0, max: 4000 }), (timeout, grace) => {
         const provider = { ...rotating(grace), timeoutSeconds: timeout }
-        const { leaseSeconds } = renewalTerms(provider)
+        const { leaseSeconds, replayLeaseSeconds } = renewalTerms(provider)
         const gate = sendWithinSeconds(provider)
         expect(gate).toBeGreaterThan(0)
         const isFound = leaseSeconds <= Math.max(grace / 2, 0)
         const hasArrived = gate + timeout < leaseSeconds
         expect(isFound || hasArrived).toBe(true)
+        expect(replayLeaseSeconds).toBe(isFound && !hasArrived ? leaseSeconds / 2 : leaseSeconds)
       }),
     )
   })

@@ -90,7 +90,8 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
   const now = memory.now()
   const { token: before } = row
   const isCutOff = before.leaseUntil !== null
-  const until = later(now, terms.leaseSeconds)
+  const leaseSeconds = isCutOff ? terms.replayLeaseSeconds : terms.leaseSeconds
+  const until = later(now, leaseSeconds)
   if (isCutOff) {
     const facts = {
       from: row.owner ?? '',
@@ -117,7 +118,7 @@ function take(memory: Memory, owner: string, row: Row, terms: RenewalTerms, forc
     token,
     fence: token.fence,
     claimedAt: now,
-    leaseSeconds: terms.leaseSeconds,
+    leaseSeconds,
     forced,
     pause: memory.clients.get(clientKeyOf(token))?.pause ?? null,
   }
