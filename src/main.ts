@@ -5,6 +5,8 @@ import { openAudit } from './backing/open-audit.ts'
 import type { Backing } from './backing/open-backing.ts'
 import { openBacking } from './backing/open-backing.ts'
 import { openKeyring } from './backing/open-keyring.ts'
+import type { Pools } from './backing/open-pools.ts'
+import { openPools } from './backing/open-pools.ts'
 import { prepareSchema } from './backing/prepare-schema.ts'
 import { waitForDatabase } from './backing/wait-for-database.ts'
 import type { Config } from './config/config.ts'
@@ -24,8 +26,6 @@ import { loadProviders } from './providers/load-providers.ts'
 import { createProviders } from './providers/providers.ts'
 import { createApiKeyStore } from './store/api-key-store.ts'
 import { createCodeStore } from './store/code-store.ts'
-import type { Database } from './store/database.ts'
-import { createDatabase } from './store/database.ts'
 import { createEventStore } from './store/event-store.ts'
 import { checkSchemaSuffices } from './store/migrate.ts'
 import { DEFAULT_NAMESPACE, ensureNamespace } from './store/namespaces.ts'
@@ -63,18 +63,11 @@ interface Parts {
   providers: Providers
   backing: Backing
   audit: AuditTrail
-  callers: Database
-  renewing: Database
-  /** For data keys: a transaction that waits for them must not hold the connection by which they come. */
-  keys: Database
+  pools: Pools
   keyCacheMs: number
 }
 
 type App = Awaited<ReturnType<typeof createApp>>
-
-const CALLER_CONNECTIONS = 16
-const RENEWAL_CONNECTIONS = 8
-const KEY_CONNECTIONS = 2
 
 /**
  * Composes the service and starts it.
@@ -91,40 +84,29 @@ export async function serve(
   const observer = createEndpointObserver(log, metrics)
   const providers = createProviders(loadProviders(config.providers), { observer })
   const backing = await openBacking(config, ephemeral)
-  const callers = connect(backing, log, CALLER_CONNECTIONS, 'token-vault')
-  const renewing = connect(backing, log, RENEWAL_CONNECTIONS, 'token-vault renewals')
-  const keys = connect(backing, log, KEY_CONNECTIONS, 'token-vault keys')
+  const pools = openPools(backing, log)
   let audit: AuditTrail | null = null
   try {
-    await waitForDatabase(callers)
-    await prepareSchema(callers, backing)
+    await waitForDatabase(pools.callers)
+    await prepareSchema(pools.callers, backing)
     audit = await openAudit({ file: config.auditLog, masterKeys: backing.masterKeys })
-    const pools = { callers, renewing, keys }
-    return await compose({ config, log, metrics, providers, backing, audit, ...pools, keyCacheMs })
+    return await compose({ config, log, metrics, providers, backing, audit, pools, keyCacheMs })
   } catch (error) {
-    await Promise.allSettled([callers.close(), renewing.close(), keys.close(), audit?.close()])
+    await Promise.allSettled([pools.close(), audit?.close()])
     await backing.close()
     throw error
   }
 }
 
-/** Connections to the backing's Postgres; those that break while idle are logged. */
-function connect({ urls }: Backing, log: Logger, size: number, name: string): Database {
-  const onLost = (err: Error) => {
-    log.warn({ err, pool: name }, 'a database connection was lost')
-  }
-  return createDatabase({ urls, size, name, onLost })
-}
-
 async function compose(parts: Parts): Promise<Service> {
-  const { config, log, metrics, backing, audit, callers } = parts
+  const { config, log, metrics, backing, audit, pools } = parts
   const { keyring, checkKeys } = await openServiceKeyring(parts)
-  const namespaceId = await ensureNamespace(callers.db, DEFAULT_NAMESPACE)
+  const namespaceId = await ensureNamespace(pools.callers.db, DEFAULT_NAMESPACE)
   await keyring.keysOf(namespaceId)
   const composed = composeVault(parts, keyring)
   const { vault, history, refresher, sweeper } = composed
   const bootstrap = backing.bootstrapKey()
-  const apiKeyStore = createApiKeyStore(callers.db)
+  const apiKeyStore = createApiKeyStore(pools.callers.db)
   const { key } = bootstrap
   const checkWell = shareAnswers(() => checkReady(parts, checkKeys), clock)
   let stopping = false
@@ -168,24 +150,19 @@ interface Running extends ReturnType<typeof composeVault> {
 
 /** First whatever asks for work, then the work under way, and last what that stands on. */
 async function closeService(parts: Parts, running: Running): Promise<void> {
-  const { callers, renewing, keys, audit, backing } = parts
+  const { pools, audit, backing } = parts
   const { refresher, sweeper, app, metricsApp, renewals, exchanges } = running
   refresher.stop()
   sweeper.stop()
   await app.close()
   await Promise.all([renewals.close(), exchanges.close()])
-  await Promise.all([
-    callers.close(),
-    renewing.close(),
-    keys.close(),
-    audit.close(),
-    metricsApp?.close(),
-  ]).finally(() => backing.close())
+  await Promise.all([pools.close(), audit.close(), metricsApp?.close()]).finally(() => backing.close())
 }
 
 /** What callers and the refresher can do, over the storage and the providers. */
 function composeVault(parts: Parts, keyring: Keyring) {
-  const { config, log, metrics, providers, audit, callers, renewing } = parts
+  const { config, log, metrics, providers, audit } = parts
+  const { callers, renewing } = parts.pools
   const owner = `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`
   const store = createPostgresTokenStore({ callers: callers.db, renewals: renewing.db, keyring, owner })
   const policy = { marginSeconds: config.refreshMarginSeconds, random: Math.random }
@@ -232,8 +209,8 @@ async function openPorts(app: App, { config, log, metrics }: Parts, keepKey: () 
 }
 
 /** The log tells of a master key that turns out to be missing later. */
-function openServiceKeyring({ log, backing, keys, keyCacheMs }: Parts) {
-  return openKeyring(keys.db, backing.masterKeys, {
+function openServiceKeyring({ log, backing, pools, keyCacheMs }: Parts) {
+  return openKeyring(pools.keys.db, backing.masterKeys, {
     cacheMs: keyCacheMs,
     onLocked({ masterKeyId, message }) {
       log.error({ master_key_id: masterKeyId }, message)
@@ -242,7 +219,7 @@ function openServiceKeyring({ log, backing, keys, keyCacheMs }: Parts) {
 }
 
 /** Not over the callers' connections: a crowd of them is no reason to be taken out of service. */
-async function checkReady({ keys, audit }: Parts, checkKeys: () => Promise<void>): Promise<void> {
+async function checkReady({ pools: { keys }, audit }: Parts, checkKeys: () => Promise<void>): Promise<void> {
   await keys.ping()
   await checkSchemaSuffices(keys.db)
   await checkKeys()
