@@ -42,12 +42,16 @@ interface TokenPage {
   next_cursor?: string
 }
 
-interface TokenState {
+interface DeadToken {
   id: string
   family: number
   status: string
   detail: string | null
+  /** Its last ones, which tell how it came to that. */
+  claims: RenewalLedger['claims']
 }
+
+const TOLD_CLAIMS = 8
 
 /** Replicas that keep the short-lived tokens of a rotating provider fresh, and readers who look at them. */
 export class FaultWorld {
@@ -93,7 +97,7 @@ export class FaultWorld {
   }
 
   /** Lets every token come to rest: it has a last access token that lives on, or it is dead. Resolves with the dead. */
-  async settle(): Promise<TokenState[]> {
+  async settle(): Promise<DeadToken[]> {
     this.provider.policy.lifetimeSeconds = () => FOR_EVER_SECONDS
     const restless = `select count(*)::int from tokens
       where lease_until is not null or (status <> 'reauth_required' and expires_at < now() + interval '1 hour')`
@@ -105,9 +109,12 @@ export class FaultWorld {
       .toEqual([{ count: 0 }])
     this.#isRead = false
     await this.#readers
-    return this.database.query<TokenState>(
+    const dead = await this.database.query<Omit<DeadToken, 'claims'>>(
       `select id, user_name::int as family, status, error_detail as detail from tokens where status <> 'active'`,
     )
+    const { claims } = await this.ledger()
+    const byFamily = Map.groupBy(claims, ({ family }) => family)
+    return dead.map((token) => ({ ...token, claims: byFamily.get(token.family)?.slice(-TOLD_CLAIMS) ?? [] }))
   }
 
   /** Families of tokens that are well in the vault, and whose refresh token is not the one that the provider takes. */
