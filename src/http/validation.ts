@@ -34,8 +34,10 @@ export function faultOf({ instancePath, keyword, params, message = 'is invalid' 
   return { pointer, detail: context === 'body' ? detail : `${detail} (${context})` }
 }
 
-/** A pattern would say little to a person. */
-function worded(message: string, { pattern }: Fault['params']): string {
+/** A pattern would say little to a person, and that there are values nothing. */
+function worded(message: string, { pattern, allowedValues }: Fault['params']): string {
+  if (Array.isArray(allowedValues))
+    return `must be ${allowedValues.length > 1 ? 'one of ' : ''}${allowedValues.join(', ')}`
   return (typeof pattern === 'string' ? MISMATCHES[pattern] : undefined) ?? message
 }
 
