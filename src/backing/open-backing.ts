@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { parseApiKey, parseMasterKeys } from '../config/formats.ts'
+import { MASTER_KEYS_WORDS, parseApiKey, parseMasterKeys } from '../config/formats.ts'
 import { generateMasterKey } from '../crypto/master-keys.ts'
 import { generateApiKey } from '../domain/api-key.ts'
 import { StartupError } from '../domain/errors.ts'
@@ -126,8 +126,7 @@ function keptMasterKeys(folder: string, text: string): MasterKey[] {
   const keys = parseMasterKeys(text)
   if (keys !== null) return keys
   throw new StartupError(
-    `${join(folder, MASTER_KEYS)}: must be id:base64 with commas in between, each id once and each key of 32 bytes, ` +
-      'for example k2:<base64>,k1:<base64>',
+    `${join(folder, MASTER_KEYS)}: must be ${MASTER_KEYS_WORDS}, ` + 'for example k2:<base64>,k1:<base64>',
   )
 }
 

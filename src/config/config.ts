@@ -1,8 +1,15 @@
 import { StartupError } from '../domain/errors.ts'
 import type { MasterKey } from '../domain/keyring.ts'
 import { Secret } from '../domain/secret.ts'
-import { parseApiKey, parseDatabaseUrls, parseMasterKeys, parseMysqlUrl } from './formats.ts'
-import type { Environment, Range, Settings } from './settings.ts'
+import { COMMAND_LINE, REFRESHER } from '../domain/token.ts'
+import {
+  MASTER_KEYS_WORDS,
+  parseApiKey,
+  parseDatabaseUrls,
+  parseMasterKeys,
+  parseMysqlUrl,
+} from './formats.ts'
+import type { Environment, Form, Range, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
 import type { Tls } from './tls.ts'
 import { readTls } from './tls.ts'
@@ -42,19 +49,27 @@ export interface Config {
 
 const SECRET_NAMES = ['DATABASE_URL', 'TOKEN_VAULT_MASTER_KEYS', 'TOKEN_VAULT_BOOTSTRAP_KEY', 'MYSQL_URL']
 const MASTER_KEYS_EXAMPLE = 'k1:<32 random bytes in base64, as "openssl rand -base64 32" prints them>'
-const API_KEY_EXAMPLE = 'tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->'
+const MASTER_KEYS: Form = [MASTER_KEYS_WORDS, MASTER_KEYS_EXAMPLE]
+const DATABASE_URL: Form = [
+  'a postgres:// URL, what is special in its user and password percent-encoded',
+  'postgres://user:password@host:5432/token_vault',
+]
+const API_KEY: Form = [
+  `an API key whose id is neither ${COMMAND_LINE} nor ${REFRESHER}`,
+  'tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->',
+]
+const MYSQL_URL: Form = [
+  'a mysql:// URL that names a database',
+  'mysql://root:password@localhost:3306/zohooauth',
+]
 const DAY_SECONDS = 86_400
 const LIMIT = { least: 1, most: 1_000_000 }
 
 /** @throws StartupError with a line for each variable that is wrong */
 export function readConfig(env: Environment = process.env): Config {
   const settings = createSettings(env, SECRET_NAMES)
-  const databaseUrls = settings.parsed(
-    'DATABASE_URL',
-    parseDatabaseUrls,
-    'postgres://user:password@host:5432/token_vault',
-  )
-  const masterKeys = settings.parsed('TOKEN_VAULT_MASTER_KEYS', parseMasterKeys, MASTER_KEYS_EXAMPLE)
+  const databaseUrls = settings.parsed('DATABASE_URL', parseDatabaseUrls, DATABASE_URL)
+  const masterKeys = settings.parsed('TOKEN_VAULT_MASTER_KEYS', parseMasterKeys, MASTER_KEYS)
   if (databaseUrls !== null && masterKeys === null) {
     settings.missing('TOKEN_VAULT_MASTER_KEYS', 'is needed with DATABASE_URL', MASTER_KEYS_EXAMPLE)
   }
@@ -64,7 +79,7 @@ export function readConfig(env: Environment = process.env): Config {
     databaseUrls,
     dataDir: settings.text('TOKEN_VAULT_DATA_DIR') ?? '.token-vault',
     masterKeys,
-    bootstrapKey: settings.parsed('TOKEN_VAULT_BOOTSTRAP_KEY', parseApiKey, API_KEY_EXAMPLE),
+    bootstrapKey: settings.parsed('TOKEN_VAULT_BOOTSTRAP_KEY', parseApiKey, API_KEY),
     providers: readProviders(settings),
     refreshMarginSeconds: settings.integer('TOKEN_VAULT_REFRESH_MARGIN', {
       least: 1,
@@ -87,7 +102,7 @@ export function readConfig(env: Environment = process.env): Config {
       fallback: 9464,
     }),
     tls: readTls(settings),
-    mysqlUrl: settings.parsed('MYSQL_URL', parseMysqlUrl, 'mysql://root:password@localhost:3306/zohooauth'),
+    mysqlUrl: settings.parsed('MYSQL_URL', parseMysqlUrl, MYSQL_URL),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
   }
   // Behind all that is asked for: what begins like a setting and is none was misspelt.

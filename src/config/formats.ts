@@ -6,7 +6,9 @@ import { COMMAND_LINE, REFRESHER } from '../domain/token.ts'
 const KEY_BYTES = 32
 const MASTER_KEY = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/_-]{43}=?)$/
 
-/** `id:base64`, comma-separated; null where one of them is malformed or an id comes twice. */
+export const MASTER_KEYS_WORDS = 'id:base64 with commas in between, each id once and each key of 32 bytes'
+
+/** Null where one of them is malformed or an id comes twice. */
 export function parseMasterKeys(text: string): MasterKey[] | null {
   const keys: MasterKey[] = []
   for (const entry of text.split(',')) {

@@ -8,14 +8,17 @@ export interface Range {
   fallback: number
 }
 
+/** What a value must be, in words that follow on "must be", and an example. */
+export type Form = readonly [words: string, example: string]
+
 /** Reads settings one by one and collects what is wrong with them, so that the operator sees every fault at once. */
 export interface Settings {
   /** The variable's text, from `NAME_FILE` where that is given; null where it is unset or empty. */
   text(name: string): string | null
   integer(name: string, range: Range): number
   choice<Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice
-  /** What the text parses to; `parse` returns null for what is no good. Null where it is unset. */
-  parsed<Value>(name: string, parse: (text: string) => Value | null, example: string): Value | null
+  /** What the text parses to; `parse` returns null for what is not of the `form`. Null where it is unset. */
+  parsed<Value>(name: string, parse: (text: string) => Value | null, form: Form): Value | null
   /** The text of the file that the variable names; null where it is unset. */
   file(name: string, example: string): string | null
   fault(name: string, wrong: string, example: string): void
@@ -81,10 +84,10 @@ export function createSettings(env: Environment, secretNames: readonly string[])
         fault(name, `must be one of ${choices.join(', ')}`, fallback)
       return chosen ?? fallback
     },
-    parsed(name, parse, example) {
+    parsed(name, parse, [words, example]) {
       const value = text(name)
       const result = value === null ? null : parse(value)
-      if (value !== null && result === null) fault(name, 'does not parse', example)
+      if (value !== null && result === null) fault(name, `must be ${words}`, example)
       return result
     },
   }
