@@ -21,7 +21,10 @@ const MEANINGS: Record<string, string> = {
 /** In a word that holds no secret. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === undefined) return /timeout|read-only|no writes/.exec(message)?.[0] ?? 'no connection'
+  if (code === undefined) {
+    if (message.includes('does not support SSL')) return 'it offers no TLS, which sslmode asks for'
+    return /timeout|read-only|no writes/.exec(message)?.[0] ?? 'no connection'
+  }
   const meaning = MEANINGS[code]
   return meaning === undefined ? code : `${code}: ${meaning}`
 }

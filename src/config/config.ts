@@ -54,6 +54,8 @@ const DATABASE_URL: Form = [
   'a postgres:// URL, what is special in its user and password percent-encoded',
   'postgres://user:password@host:5432/token_vault',
 ]
+/** Those of libpq, and one of pg. */
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 const API_KEY: Form = [
   `an API key whose id is neither ${COMMAND_LINE} nor ${REFRESHER}`,
   'tv_bootstrap_<43 characters of A-Z a-z 0-9 _ ->',
@@ -68,7 +70,7 @@ const LIMIT = { least: 1, most: 1_000_000 }
 /** @throws StartupError with a line for each variable that is wrong */
 export function readConfig(env: Environment = process.env): Config {
   const settings = createSettings(env, SECRET_NAMES)
-  const databaseUrls = settings.parsed('DATABASE_URL', parseDatabaseUrls, DATABASE_URL)
+  const databaseUrls = readDatabaseUrls(settings)
   const masterKeys = settings.parsed('TOKEN_VAULT_MASTER_KEYS', parseMasterKeys, MASTER_KEYS)
   if (databaseUrls !== null && masterKeys === null) {
     settings.missing('TOKEN_VAULT_MASTER_KEYS', 'is needed with DATABASE_URL', MASTER_KEYS_EXAMPLE)
@@ -115,6 +117,16 @@ export function readConfig(env: Environment = process.env): Config {
   const faults = [...settings.faults, ...unknown]
   if (faults.length > 0) throw new StartupError(...faults)
   return config
+}
+
+/** pg takes a mode that it does not know for one of TLS, and then nothing says why there is no connection. */
+function readDatabaseUrls(settings: Settings): string[] | null {
+  const urls = settings.parsed('DATABASE_URL', parseDatabaseUrls, DATABASE_URL)
+  const modes = (urls ?? []).flatMap((url) => new URL(url).searchParams.getAll('sslmode'))
+  if (modes.every((mode) => SSL_MODES.includes(mode))) return urls
+  const example = `${DATABASE_URL[1]}?sslmode=verify-full`
+  settings.fault('DATABASE_URL', `its sslmode must be one of ${SSL_MODES.join(', ')}`, example)
+  return null
 }
 
 /** The fallback is what an error message gives as an example. */

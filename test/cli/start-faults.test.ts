@@ -86,6 +86,12 @@ describe('a database that cannot be used stops the start after 10 s, in one line
     )
   })
 
+  it.concurrent('TLS that it does not have', async () => {
+    expect(await faultOf({ ...settings, DATABASE_URL: urlWith({ search: '?sslmode=verify-full' }) })).toMatch(
+      /^DATABASE_URL: .* \(it offers no TLS, which sslmode asks for\): check /,
+    )
+  })
+
   it.concurrent('a port where something else listens, which says nothing', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')

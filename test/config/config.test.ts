@@ -89,6 +89,11 @@ describe('a value that is wrong stops the start with one line that names it and 
     ['DATABASE_URL', 'mysql://db', /must be a postgres:\/\/ URL, .* DATABASE_URL=postgres:\/\//],
     ['DATABASE_URL', 'postgres://db:99999/vault', /must be a postgres:\/\/ URL/],
     ['DATABASE_URL', 'postgres://u:p/w@db/vault', /special in its user and password percent-encoded/],
+    [
+      'DATABASE_URL',
+      'postgres://db/vault?sslmode=verify',
+      /its sslmode must be one of disable, .* for example .*\?sslmode=verify-full$/,
+    ],
     ['TOKEN_VAULT_MASTER_KEYS', KEY, /must be id:base64 .* for example TOKEN_VAULT_MASTER_KEYS=k1:</],
     ['TOKEN_VAULT_MASTER_KEYS', `k1:${KEY},k1:${KEY}`, /each id once/],
     ['TOKEN_VAULT_MASTER_KEYS', 'k1:c2hvcnQ=', /each key of 32 bytes/],
