@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { waitForDatabase } from '../../src/backing/wait-for-database.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { serve } from '../../src/main.ts'
@@ -90,6 +91,14 @@ describe('a database that cannot be used stops the start after 10 s, in one line
     expect(await faultOf({ ...settings, DATABASE_URL: urlWith({ search: '?sslmode=verify-full' }) })).toMatch(
       /^DATABASE_URL: .* \(it offers no TLS, which sslmode asks for\): check /,
     )
+  })
+
+  it.concurrent('one that says why, and is silent at last', async () => {
+    const silentAt = performance.now() + 9_000
+    const refusal = Object.assign(new Error(), { code: '28P01' })
+    const ping = () =>
+      performance.now() < silentAt ? Promise.reject(refusal) : new Promise<void>(() => undefined)
+    await expect(waitForDatabase({ ping })).rejects.toThrow('(28P01: it refuses the password)')
   })
 
   it.concurrent('a port where something else listens, which says nothing', async () => {
