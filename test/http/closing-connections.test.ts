@@ -119,7 +119,14 @@ test.each([
     const port = await portOf(app)
     Object.assign(app.server, { requestTimeout: 1, headersTimeout: 1 })
     const answer = await sendRaw(`http://127.0.0.1:${port}`, sent)
-    expect(parseRaw(answer)).toMatchObject({ status: 408, body: { code: 'invalid_request' } })
+    expect(parseRaw(answer)).toMatchObject({
+      status: 408,
+      body: {
+        code: 'invalid_request',
+        detail: 'The request took too long to come: send all of it within 30 seconds.',
+        errors: [{ pointer: '', detail: 'did not come in time' }],
+      },
+    })
     await app.close()
   },
   SOON_MS,

@@ -288,6 +288,7 @@ describe('a request that no client should send', () => {
       await sendRaw(vault.url, saveRequest([`X-Long: ${'x'.repeat(100_000)}`])),
     )
     expect([status, body['code']]).toEqual([431, 'invalid_request'])
+    expect(body['detail']).toBe('The headers are too large.')
   })
 
   test('in another language is refused', async () => {

@@ -53,12 +53,9 @@ export function answerBrokenRequest(
     socket.end()
     return
   }
-  const [status, reason] = brokenRequests[error.code ?? ''] ?? [400, 'Bad Request']
-  const facts = { errors: [{ pointer: '', detail: 'is not HTTP' }] }
-  const problem = {
-    ...problemOf('invalid_request', 'This is not a valid HTTP request.', randomUUID(), facts),
-    status,
-  }
+  const { status, reason, detail, fault } = brokenRequests[error.code ?? ''] ?? NOT_HTTP
+  const facts = { errors: [{ pointer: '', detail: fault }] }
+  const problem = { ...problemOf('invalid_request', detail, randomUUID(), facts), status }
   const body = JSON.stringify(problem)
   socket.end(
     [
@@ -83,7 +80,30 @@ export function isBrokenOff({ complete, socket }: IncomingMessage): boolean {
   return !complete && brokenOff.has(socket)
 }
 
-const brokenRequests: Record<string, [number, string]> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+interface BrokenRequest {
+  status: number
+  reason: string
+  detail: string
+  fault: string
+}
+
+const NOT_HTTP: BrokenRequest = {
+  status: 400,
+  reason: 'Bad Request',
+  detail: 'This is not a valid HTTP request.',
+  fault: 'is not HTTP',
+}
+const brokenRequests: Record<string, BrokenRequest> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    reason: 'Request Header Fields Too Large',
+    detail: 'The headers are too large.',
+    fault: 'has headers that are too large',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    reason: 'Request Timeout',
+    detail: 'The request took too long to come: send all of it within 30 seconds.',
+    fault: 'did not come in time',
+  },
 }
