@@ -58,6 +58,7 @@ const REMEDIES: Record<string, string> = {
   EDQUOT: 'make room on its disk',
   EROFS: 'name a file on a disk that takes writes',
   EISDIR: 'name a file in it',
+  ENOENT: 'make its folder first',
 }
 
 export function unwritable(place: string, cause: unknown): StartupError {

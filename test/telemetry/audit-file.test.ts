@@ -88,6 +88,7 @@ describe('a file', () => {
     ['ENOSPC', 'make room on its disk'],
     ['EROFS', 'name a file on a disk that takes writes'],
     ['EISDIR', 'name a file in it'],
+    ['ENOENT', 'make its folder first'],
     ['EACCES', 'make its folder writable'],
   ])('that cannot be written for %s says what to do about that', (code, remedy) => {
     expect(unwritable('audit.log', { code }).message).toBe(
