@@ -17,6 +17,7 @@ import { greeting } from './greeting.ts'
 import { serve } from './main.ts'
 import { endProcess } from './process/end-process.ts'
 import { stopSignal } from './process/signals.ts'
+import { VERSION } from './process/version.ts'
 import { createLogOutput } from './telemetry/log-output.ts'
 import { createLogger } from './telemetry/logger.ts'
 
@@ -28,9 +29,9 @@ const output = createLogOutput()
 process.on('exit', output.flushNow)
 
 async function run(): Promise<void> {
-  const { command, words, help } = readArguments(process.argv.slice(2))
-  if (help) {
-    console.log(USAGE)
+  const { command, words, help, version } = readArguments(process.argv.slice(2))
+  if (help || version) {
+    console.log(help ? USAGE : VERSION)
     return
   }
   const config = readConfig()

@@ -27,12 +27,14 @@ export const USAGE = `token-vault [command]
     --anew                     the same, without continuing a run that was cut off
   audit verify FILE...         is the audit log as it was written? exit code 1 where it is not
   audit fingerprint            of a secret on standard input, as the lines that disclosed it have it
+  --version                    print the version
 
 Settings are environment variables: see docs/settings.md.`
 
 const OPTIONS = {
   ephemeral: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', default: false },
   namespace: { type: 'string' },
   name: { type: 'string' },
   scopes: { type: 'string' },
@@ -79,6 +81,7 @@ export function readArguments(args: string[]) {
     const [command = 'serve', action, subject, ...more] = positionals
     const {
       help,
+      version,
       'expires-at': expiresAt,
       'data-keys': dataKeys,
       'client-id': clientId,
@@ -88,7 +91,7 @@ export function readArguments(args: string[]) {
       ...plain
     } = values
     const renamed = { expiresAt, dataKeys, clientId, clientSecret, apiDomain, dryRun }
-    return { command, help, words: { ...plain, ...renamed, action, subject, more } }
+    return { command, help, version, words: { ...plain, ...renamed, action, subject, more } }
   } catch (error) {
     throw new StartupError(`${(error as Error).message}.\n\n${USAGE}`)
   }
@@ -106,7 +109,7 @@ function refuseSurplus(args: string[]): void {
   const [command = 'serve', ...words] = positionals
   const name = TAKEN.has(command) ? command : positionals.slice(0, 2).join(' ')
   const taken = TAKEN.get(name)
-  if (taken === undefined || values.help === true) return
+  if (taken === undefined || values.help === true || values.version === true) return
   const [most, ...options] = taken
   const known: string[] = options
   const unknown = tokens.flatMap((token) =>

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
 import { waitForDatabase } from '../../src/backing/wait-for-database.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { generateMasterKey } from '../../src/crypto/master-keys.ts'
@@ -277,6 +278,12 @@ describe('the command line', () => {
       expect(command.stderr()).toMatch(says)
       expect(command.stderr()).not.toMatch(/^\s+at /m)
     }
+  })
+
+  it('tells its version, with whatever settings', async () => {
+    const command = tokenVault(['--version'], { PORT: 'x' }, folder)
+    expect(await command.ended).toBe(0)
+    expect(command.stdout()).toBe(`${manifest.version}\n`)
   })
 
   it('explains itself', async () => {
