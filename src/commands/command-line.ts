@@ -97,7 +97,10 @@ export function readArguments(args: string[]) {
   }
 }
 
-/** An option that a command ignored may have been meant to keep it from destroying something, as `--dry-run` is. */
+/**
+ * An option that a command ignored may have been meant to keep it from destroying something, as `--dry-run` is; of one
+ * that is given twice the first value would be.
+ */
 function refuseSurplus(args: string[]): void {
   const { positionals, values, tokens } = parseArgs({
     args,
@@ -112,10 +115,11 @@ function refuseSurplus(args: string[]): void {
   if (taken === undefined || values.help === true || values.version === true) return
   const [most, ...options] = taken
   const known: string[] = options
-  const unknown = tokens.flatMap((token) =>
-    token.kind === 'option' && !known.includes(token.name) ? [token.rawName] : [],
-  )
+  const given = tokens.filter((token) => token.kind === 'option')
+  const unknown = given.filter((option) => !known.includes(option.name)).map(({ rawName }) => rawName)
   // A word beside an unknown option may be its value, and that a secret.
   const surplus = unknown.length > 0 ? unknown : words.slice(most).map((word) => `'${word}'`)
   if (surplus.length > 0) throw new Error(`${name} takes no ${surplus.join(' and no ')}`)
+  const again = given.find((option, index) => given.slice(0, index).some(({ name }) => name === option.name))
+  if (again !== undefined) throw new Error(`${name} takes ${again.rawName} once`)
 }

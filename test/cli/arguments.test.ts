@@ -24,8 +24,13 @@ test.each([
   ['import zoho-sqlite a.db b.db', "import zoho-sqlite takes no 'b.db'"],
   ['import zoho-mysql --name crm', 'import zoho-mysql takes no --name'],
   ['rotate-keys --dry-run', 'rotate-keys takes no --dry-run'],
+  ['keys create --name crm --scopes admin --name=sales', 'keys create takes --name once'],
+  [
+    'import zoho-file f --dry-run --client-secret a --client-secret b',
+    'import zoho-file takes --client-secret once',
+  ],
   ['audit verify audit.log --namespace billing', 'audit takes no --namespace'],
-])('"%s" is refused: what it does not take is named, and the usage shown', (line, fault) => {
+])('"%s" is refused: what it does not take, or not twice, is named, and the usage shown', (line, fault) => {
   const reading = () => readArguments(line.split(' '))
   expect(reading).toThrow(StartupError)
   expect(reading).toThrow(`${fault}.\n\n${USAGE}`)
