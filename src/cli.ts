@@ -68,7 +68,8 @@ async function runService(config: Config, log: Logger, ephemeral: boolean): Prom
   const stop = stopSignal()
   const service = await Promise.race([serve(config, log, ephemeral), stop])
   if (service === 'stop') return
-  console.log(greeting(service))
+  const asksForCertificate = typeof config.tls?.clientCa === 'string'
+  console.log(greeting({ ...service, asksForCertificate }))
   if (config.tls === null && !isLoopback(config.host)) {
     log.warn(
       { host: config.host },
