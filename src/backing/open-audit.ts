@@ -37,21 +37,30 @@ export function commandRecord(
   { auditLog: file }: { auditLog: string | null },
   { masterKeys }: Pick<AuditSettings, 'masterKeys'>,
 ): (entries: readonly AuditEntry[]) => Promise<void> {
-  return (entries) => recordCommand({ file, masterKeys }, entries)
+  if (file !== null) return (entries) => recordInTurn(file, masterKeys, entries)
+  let trail: Promise<AuditTrail> | null = null
+  return async (entries) => {
+    // A stream does not say how its chain stands: only a trail that stays goes on with it.
+    trail ??= open(null, STANDARD_ERROR, masterKeys)
+    await record(await trail, entries, 'standard error')
+  }
 }
 
-async function recordCommand(
-  { file, masterKeys }: AuditSettings,
+async function recordInTurn(
+  file: string,
+  masterKeys: AuditSettings['masterKeys'],
   entries: readonly AuditEntry[],
 ): Promise<void> {
-  const taken = file === null ? null : await takeInTurn(isFileOrNone(file) ? `${file}${COMMANDS}` : file)
+  const taken = await takeInTurn(isFileOrNone(file) ? `${file}${COMMANDS}` : file)
   const trail = await open(taken, STANDARD_ERROR, masterKeys)
+  await record(trail, entries, taken.path).finally(() => trail.close())
+}
+
+async function record(trail: AuditTrail, entries: readonly AuditEntry[], place: string): Promise<void> {
   try {
     await trail.record(entries)
   } catch (error) {
-    throw unwritable(taken?.path ?? 'standard error', (error as Error).cause)
-  } finally {
-    await trail.close()
+    throw unwritable(place, (error as Error).cause)
   }
 }
 

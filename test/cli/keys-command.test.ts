@@ -253,6 +253,7 @@ describe('the audit log', () => {
     const { stdout, stderr } = await runWith({}, 'keys', 'create', '--name', 'x', '--scopes', 'tokens:use')
     expect(stdout).toMatch(/^tv_\w+_[\w-]{43}\n$/)
     expect(linesOf(stderr.join('\n'))).toMatchObject([{ action: 'key.created', actor: 'cli' }])
+    expect(stderr.filter((line) => line.includes('"audit.opened"'))).toHaveLength(1)
   })
 
   test('that cannot be written lets nothing change', async () => {
