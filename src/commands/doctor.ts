@@ -3,6 +3,7 @@ import { checkAuditFile } from '../backing/audit-file.ts'
 import { openKeyring } from '../backing/open-keyring.ts'
 import { prepareSchema } from '../backing/prepare-schema.ts'
 import type { Config } from '../config/config.ts'
+import { checkHost } from '../http/listen.ts'
 import { loadProviders } from '../providers/load-providers.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -13,6 +14,8 @@ import { withDatabase } from './with-database.ts'
 export async function examine(config: Config, log: Logger, tell: (line: string) => void): Promise<void> {
   tell('ok   settings')
   tell(`ok   providers: ${loadProviders(config.providers).length}`)
+  await checkHost(config.host)
+  tell('ok   address')
   if (config.auditLog !== null) checkAuditFile(config.auditLog)
   tell('ok   audit log')
   await withDatabase(config, log, {}, async (database, backing) => {

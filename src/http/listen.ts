@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { Server as HttpsServer } from 'node:https'
-import { isIPv6 } from 'node:net'
+import { createServer, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { StartupError } from '../domain/errors.ts'
 
@@ -30,14 +31,32 @@ export async function listen(app: FastifyInstance, to: Address): Promise<string>
   try {
     await app.listen({ host, port })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    const remedy =
-      REMEDIES[code] ?? (() => `HOST: ${host} cannot be listened on (${code}): choose another one`)
-    throw new StartupError(remedy(to))
+    throw explained(error, to)
   }
   const address = app.server.address()
   const bound = typeof address === 'object' && address !== null ? address.port : port
   const scheme = app.server instanceof HttpsServer ? 'https' : 'http'
   return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${bound}`
+}
+
+/**
+ * Tries whether a start could listen there, by a port that nobody has: the service may be running.
+ * @throws StartupError where it could not
+ */
+export async function checkHost(host: string): Promise<void> {
+  const server = createServer()
+  try {
+    await once(server.listen({ host, port: 0 }), 'listening')
+  } catch (error) {
+    throw explained(error, { host, port: 0, variable: 'PORT' })
+  }
+  server.close()
+}
+
+function explained(error: unknown, to: Address): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === undefined) return error
+  const remedy =
+    REMEDIES[code] ?? (() => `HOST: ${to.host} cannot be listened on (${code}): choose another one`)
+  return new StartupError(remedy(to))
 }
