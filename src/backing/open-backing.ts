@@ -126,7 +126,7 @@ function keptMasterKeys(folder: string, text: string): MasterKey[] {
   const keys = parseMasterKeys(text)
   if (keys !== null) return keys
   throw new StartupError(
-    `${join(folder, MASTER_KEYS)}: must be ${MASTER_KEYS_WORDS}, ` + 'for example k2:<base64>,k1:<base64>',
+    `${join(folder, MASTER_KEYS)}: must be ${MASTER_KEYS_WORDS}, for example k2:<base64>,k1:<base64>`,
   )
 }
 

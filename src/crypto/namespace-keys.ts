@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { hmacUnder } from '../domain/hmac.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
+import { Secret } from '../domain/secret.ts'
 import type { Place } from '../domain/unreadable-error.ts'
 import { UnreadableError } from '../domain/unreadable-error.ts'
-import { Secret } from '../domain/secret.ts'
 import { decrypt, encrypt, lengthPrefixed } from './aead.ts'
 
 /** A sealed value is `format (1 byte) | data key id (4 bytes) | nonce (12) | ciphertext | tag (16)`. */

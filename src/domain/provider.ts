@@ -65,8 +65,8 @@ export type RefreshOutcome =
   | { kind: 'misconfigured'; error: string }
   /** Too many requests; `retryAfterSeconds` where the provider said so. */
   | { kind: 'throttled'; error: string; retryAfterSeconds: number | null }
-  /** The provider was reached and made no sense. `refused`: by an error, so that it has replaced nothing. */
-  | { kind: 'nonsense'; error: string; refused?: true; failed?: true }
+  /** The provider was reached and made no sense. `failed`: by an error, so that it has replaced nothing. */
+  | { kind: 'nonsense'; error: string; failed?: true }
   /**
    * Network, time-out, 5xx. `sent`: may the provider have seen the refresh token? `retryAfterSeconds` where the
    * provider said so. `failed`: its answer came, and says that it failed.

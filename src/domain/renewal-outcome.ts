@@ -43,7 +43,7 @@ export function failureCode(outcome: Failure): LastError['code'] {
 /** The request went out, and what came back, if anything, does not say what became of the token or code in it. */
 export function isUnknown(outcome: Failure): boolean {
   return (
-    (outcome.kind === 'nonsense' && outcome.refused !== true) ||
+    (outcome.kind === 'nonsense' && outcome.failed !== true) ||
     (outcome.kind === 'unavailable' && outcome.sent)
   )
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts'
 import { remember } from '../domain/remember.ts'
+import { wholeSeconds } from '../domain/time.ts'
 
 /** How many requests a second each key may send. */
 export interface RequestRate {
@@ -24,7 +25,7 @@ export function createRequestRate(mostPerSecond: number, clock: Clock): RequestR
       const window = isOpen ? last : { count: 0, endsAtMs: nowMs + WINDOW_MS }
       window.count += 1
       remember(windows, keyId, window, COUNTED_KEYS)
-      return window.count > mostPerSecond ? Math.ceil((window.endsAtMs - nowMs) / 1000) : null
+      return window.count > mostPerSecond ? wholeSeconds(window.endsAtMs - nowMs) : null
     },
   }
 }

@@ -42,7 +42,7 @@ export function classifyAnswer(answer: Answer, now: Date): RefreshOutcome {
   if (verdict === 'dead' || verdict === 'client_refused' || verdict === 'misconfigured') {
     return { kind: verdict, error: safeCode(code, 'refused') }
   }
-  if (fields['error']) return { kind: 'nonsense', error: safeCode(code, 'unknown_error'), refused: true }
+  if (fields['error']) return nonsense(safeCode(code, 'unknown_error'), true)
   if (isRefusal) return nonsense(`http_${status}`, true)
   return renewal(fields)
 }

@@ -62,7 +62,7 @@ describe('an outcome that was lost', () => {
     [
       'the answer was an error that nobody knows',
       STRICT,
-      { kind: 'nonsense', error: 'odd', refused: true },
+      { kind: 'nonsense', error: 'odd', failed: true },
       null,
     ],
     ['the provider said that it failed', STRICT, { ...CUT, error: 'http_503', failed: true }, null],

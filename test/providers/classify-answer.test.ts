@@ -246,7 +246,7 @@ describe('trouble of the provider', () => {
     ['prose for a code', { error: 'The token 1000.ab/cd is bad' }, 400, 'unknown_error'],
     ['a token for a code', { error: '5f4dcc3b5aa765d61d8327deb882cf99' }, 400, 'unknown_error'],
   ])('is an error that nobody knows, by which nothing was replaced: %s', (_, body, status, error) => {
-    expect(judged(body, status)).toEqual({ kind: 'nonsense', error, refused: true })
+    expect(judged(body, status)).toEqual({ kind: 'nonsense', error, failed: true })
   })
 })
 
