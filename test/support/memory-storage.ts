@@ -15,8 +15,10 @@ export const STORAGES: [name: string, open: () => Promise<TokenStorage>][] = [
 ]
 
 /** A storage for the tests of a `describe`, with one replica on it; empty before each of them. */
-export function useStorage(open: () => Promise<TokenStorage>): { storage: TokenStorage; replica: Replica } {
-  const used = {} as { storage: TokenStorage; replica: Replica }
+export function useStorage<Storage extends TokenStorage>(
+  open: () => Promise<Storage>,
+): { storage: Storage; replica: Replica } {
+  const used = {} as { storage: Storage; replica: Replica }
   beforeAll(async () => {
     used.storage = await open()
     used.replica = await used.storage.replica()
