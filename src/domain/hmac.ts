@@ -6,25 +6,34 @@ export type Hmac = (...message: (string | Buffer)[]) => Buffer
 
 const BLOCK_BYTES = 64
 const DIGEST_BYTES = 32
+/** A line of the audit log, with what may become three bytes a character. */
+const USUAL_BYTES = 4_096
 
 /**
  * HMAC-SHA-256 (RFC 2104). A find takes four of them, and an object of `createHmac` costs twice what two calls of
- * `hash` do.
+ * `hash` do, a buffer for each message half as much again.
  * @throws RangeError where the key is longer than a block: it would have to be hashed first
  */
 export function hmacUnder(key: KeyObject): Hmac {
   const bytes = key.export()
   if (bytes.length > BLOCK_BYTES) throw new RangeError(`a key has at most ${BLOCK_BYTES} bytes`)
   const block = Buffer.concat([bytes], BLOCK_BYTES)
-  const inner = Buffer.from(block.map((byte) => byte ^ 0x36))
-  /** Behind the padded key stands the inner digest, for as long as it takes to hash it. */
+  /** Behind the padded key stands the message, for as long as it takes to hash it. */
+  const inner = Buffer.concat([block.map((byte) => byte ^ 0x36)], BLOCK_BYTES + USUAL_BYTES)
+  /** The same with the inner digest. */
   const outer = Buffer.concat([block.map((byte) => byte ^ 0x5c)], BLOCK_BYTES + DIGEST_BYTES)
   return (...message) => {
-    sha256(Buffer.concat([inner, ...message.map(bytesOf)])).copy(outer, BLOCK_BYTES)
+    const most = BLOCK_BYTES + mostBytes(message)
+    const padded = most <= inner.length ? inner : Buffer.concat([inner.subarray(0, BLOCK_BYTES)], most)
+    let end = BLOCK_BYTES
+    for (const part of message)
+      end += typeof part === 'string' ? padded.write(part, end) : part.copy(padded, end)
+    sha256(padded.subarray(0, end)).copy(outer, BLOCK_BYTES)
     return sha256(outer)
   }
 }
 
-function bytesOf(part: string | Buffer): Buffer {
-  return typeof part === 'string' ? Buffer.from(part) : part
+/** No unit of a text takes more than three bytes. */
+function mostBytes(message: (string | Buffer)[]): number {
+  return message.reduce((most, part) => most + (typeof part === 'string' ? 3 : 1) * part.length, 0)
 }
