@@ -16,7 +16,7 @@ import { createFailureDelay, limitRequests } from './plugins/brakes.ts'
 import { closeConnections } from './plugins/closing-connections.ts'
 import { parseJsonOnly } from './plugins/json-only.ts'
 import { refuseMalformedQuery } from './plugins/malformed-query.ts'
-import { refuseUnusedIfMatch } from './plugins/odd-headers.ts'
+import { refuseUnusedConditions } from './plugins/odd-headers.ts'
 import { answerToBrokenRequest, createRequestLog, logAnswers } from './plugins/request-log.ts'
 import { refuseUnrouted } from './plugins/unrouted.ts'
 import { refuseUnwantedBodies } from './plugins/unwanted-bodies.ts'
@@ -77,7 +77,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   auditAnswers(app, { ...options, trail: options.audit })
   limitRequests(app, options.rateLimit, options.clock)
   guardRoutes(app)
-  refuseUnusedIfMatch(app)
+  refuseUnusedConditions(app)
   const sendDocument = await describeRoutes(app, options.version)
   await app.register(tokenRoutes, { prefix: '/v1', vault: options.vault })
   await app.register(grantRoutes, { prefix: '/v1', vault: options.vault })

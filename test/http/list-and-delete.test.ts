@@ -217,6 +217,28 @@ describe('deleting', () => {
     expect((await list()).tokens).toHaveLength(3)
   })
 
+  test('a token takes no condition but If-Match, nor does a save: it would be made all the same', async () => {
+    await saveThree()
+    const moment = 'Mon, 01 Jan 1990 00:00:00 GMT'
+    for (const [name, value] of [
+      ['if-none-match', '*'],
+      ['if-modified-since', moment],
+      ['if-unmodified-since', moment],
+    ] as const) {
+      for (const [method, path, body] of [
+        ['DELETE', '/v1/tokens/a', undefined],
+        ['POST', '/v1/tokens', { id: 'a', access_token: 'new' }],
+        ['POST', '/v1/tokens/a/refresh', undefined],
+      ] as const) {
+        const refused = await vault.call(method, path, body, { [name]: value })
+        expect([refused.status, refused.body.code]).toEqual([400, 'invalid_request'])
+        expect(refused.body.errors).toEqual([{ pointer: `/${name}`, detail: 'is not wanted here (header)' }])
+      }
+      expect((await vault.call('GET', '/v1/tokens/a', undefined, { [name]: value })).status).toBe(200)
+    }
+    expect((await vault.call('GET', '/v1/tokens/a')).body.version).toBe(1)
+  })
+
   test('a token leaves nothing to find it by', async () => {
     await vault.save({ id: 'a', refresh_token: 'r1' })
     await vault.save({ id: 'a', refresh_token: 'r2' })

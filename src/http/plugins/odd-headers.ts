@@ -13,17 +13,19 @@ export function refuseOddHeaders(app: FastifyInstance): void {
   })
 }
 
-/** A change that depends on no version would be made all the same. */
-export function refuseUnusedIfMatch(app: FastifyInstance): void {
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
+
+/** A change on a condition that nobody here looks at would be made all the same. */
+export function refuseUnusedConditions(app: FastifyInstance): void {
   app.addHook('onRequest', ({ headers, routeOptions: { config, schema } }, _reply, done) => {
-    const isUnused = config.action != null && schema?.headers === undefined
-    const isSent = headers['if-match'] !== undefined
-    done(isUnused && isSent ? unusedIfMatch() : undefined)
+    const used = schema?.headers === undefined ? undefined : 'if-match'
+    const unused = CONDITIONS.find((name) => name !== used && headers[name] !== undefined)
+    done(config.action == null || unused === undefined ? undefined : unusedCondition(unused))
   })
 }
 
-function unusedIfMatch(): VaultError {
-  return refusal('This request depends on no version.', 'if-match', 'is not wanted here')
+function unusedCondition(name: string): VaultError {
+  return refusal('This request takes no such condition.', name, 'is not wanted here')
 }
 
 function faultOf({ rawHeaders, headers, httpVersion }: IncomingMessage): VaultError | null {
