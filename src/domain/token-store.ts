@@ -18,6 +18,9 @@ export interface Found {
   now: Date
 }
 
+/** Which secrets of a token can be revealed; of the others one sees that they are there. */
+export type Openable = 'all' | 'access_token'
+
 export interface TokenFilter {
   userName: string | null
   clientId: string | null
@@ -75,10 +78,10 @@ export interface DueOptions extends Pick<ClaimOptions, 'takeOver'> {
 export interface TokenStore {
   /**
    * All tokens that answer to one criterion, narrowed, oldest id first; at most 100. Only of a single one the secrets can
-   * be revealed.
+   * be revealed, all of them unless fewer are asked for.
    */
-  findBy(namespaceId: string, criterion: Criterion, narrowing: Narrowing): Promise<Found>
-  get(ref: TokenRef): Promise<Reading | null>
+  findBy(namespaceId: string, criterion: Criterion, narrowing: Narrowing, openable?: Openable): Promise<Found>
+  get(ref: TokenRef, openable?: Openable): Promise<Reading | null>
   /** In the order of ids, so that a token which is there throughout is listed exactly once. */
   list(namespaceId: string, page: Page): Promise<Listed>
   /**

@@ -1,26 +1,38 @@
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { NamespaceKeys } from '../domain/keyring.ts'
+import type { Openable } from '../domain/token-store.ts'
 import { createBatch } from './batch.ts'
 import type { Db } from './database.ts'
 import { runPrepared } from './database.ts'
 import { isPassing } from './storage-faults.ts'
 import type { StoredJson, StoredToken } from './stored-token.ts'
 import { readStored, STORED_TOKEN } from './stored-token.ts'
-import { METADATA, userKey } from './token-rows.ts'
+import { METADATA, userKey, WITH_ACCESS_TOKEN } from './token-rows.ts'
 
-/** What a statement answers: all that it found, each with the number of its look-up, from 1. Null for nothing. */
+/** What the statement of a single look-up answers: a row for each token. */
+interface Row {
+  token: StoredJson
+  now: Date
+}
+
+/** What the statement of several answers: all that it found, each with the number of its look-up, from 1. Null for nothing. */
 interface Answer {
   found: [nth: number, token: StoredJson][] | null
   now: Date
 }
 
-/** At most 100 rows, and the database's clock at that moment. */
+/** At most 100 rows, and the database's clock at that moment; of nothing nobody asks when it was. */
 interface FoundRows {
   rows: StoredToken[]
   now: Date
 }
 
-export type LookUp = (keys: NamespaceKeys, criterion: Criterion, narrowing: Narrowing) => Promise<FoundRows>
+export type LookUp = (
+  keys: NamespaceKeys,
+  criterion: Criterion,
+  narrowing: Narrowing,
+  openable: Openable,
+) => Promise<FoundRows>
 
 interface Asked extends Narrowing {
   namespaceId: string
@@ -56,11 +68,16 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
  * without their secrets.
  */
 export function createLookUp(db: Db): LookUp {
-  const lookUps = Object.fromEntries(
-    Object.keys(CONDITIONS).map((by) => [by, lookUpBy(db, by as Criterion['by'])]),
-  ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRows>>
-  return (keys, criterion, { provider, clientId }) =>
-    lookUps[criterion.by]({
+  const lookUpsOf = (openable: Openable) =>
+    Object.fromEntries(
+      Object.keys(CONDITIONS).map((by) => [by, lookUpBy(db, by as Criterion['by'], openable)]),
+    ) as Record<Criterion['by'], (asked: Asked) => Promise<FoundRows>>
+  const lookUps: Record<Openable, ReturnType<typeof lookUpsOf>> = {
+    all: lookUpsOf('all'),
+    access_token: lookUpsOf('access_token'),
+  }
+  return (keys, criterion, { provider, clientId }, openable) =>
+    lookUps[openable][criterion.by]({
       namespaceId: keys.namespaceId,
       value: valueOf(keys, criterion),
       provider,
@@ -68,10 +85,14 @@ export function createLookUp(db: Db): LookUp {
     })
 }
 
-function lookUpBy(db: Db, by: Criterion['by']) {
-  const statements = statementsOf(by)
-  const run = async (text: string, items: readonly Asked[], values: unknown[]): Promise<FoundRows[]> => {
-    const [answer] = await runPrepared<Answer>(db, text, values)
+function lookUpBy(db: Db, by: Criterion['by'], openable: Openable) {
+  const statements = statementsOf(by, openable)
+  const runOne = async (text: string, asked: Asked): Promise<FoundRows> => {
+    const rows = await runPrepared<Row>(db, text, columnsOf([asked]).flat())
+    return { rows: rows.map(({ token }) => readStored(token)), now: rows[0]?.now ?? new Date(0) }
+  }
+  const runMany = async (items: readonly Asked[]): Promise<FoundRows[]> => {
+    const [answer] = await runPrepared<Answer>(db, statements.many, columnsOf(items))
     const { found, now } = answer ?? { found: null, now: new Date(0) }
     const results: FoundRows[] = items.map(() => ({ rows: [], now }))
     for (const [nth, token] of found ?? []) results[nth - 1]?.rows.push(readStored(token))
@@ -80,18 +101,18 @@ function lookUpBy(db: Db, by: Criterion['by']) {
   const inBatch = createBatch<Asked, FoundRows>({
     isCommon: isPassing,
     patienceMs: PATIENCE_MS,
-    run: (items) =>
-      items.length === 1
-        ? run(statements.one, items, columnsOf(items).flat())
-        : run(statements.many, items, columnsOf(items)),
+    async run(items) {
+      const [single, ...more] = items
+      return single === undefined || more.length > 0 ? runMany(items) : [await runOne(statements.one, single)]
+    },
   })
   const areSeveral = ({ rows }: FoundRows) => rows.length >= MOST_FOUND
   return async function lookUp(asked: Asked): Promise<FoundRows> {
     const found = await inBatch(asked)
     if (!areSeveral(found)) return found
-    const [matches] = await run(statements.matches, [asked], columnsOf([asked]).flat())
+    const matches = await runOne(statements.matches, asked)
     // Where all but one were deleted in between, its secrets are wanted.
-    return matches !== undefined && areSeveral(matches) ? matches : lookUp(asked)
+    return areSeveral(matches) ? matches : lookUp(asked)
   }
 }
 
@@ -104,21 +125,30 @@ function columnsOf(items: readonly Asked[]): unknown[][] {
   ]
 }
 
-/** For a single look-up Postgres need not make a list of it first. */
-function statementsOf(by: Criterion['by']): Record<'one' | 'many' | 'matches', string> {
+const SELECTED: Record<Openable, [token: string, suffix: string]> = {
+  all: [STORED_TOKEN, ''],
+  access_token: [WITH_ACCESS_TOKEN, '_access'],
+}
+
+/** For a single look-up Postgres need make no list, neither of what is asked for nor of what is found. */
+function statementsOf(by: Criterion['by'], openable: Openable): Record<'one' | 'many' | 'matches', string> {
   const { type, matches } = CONDITIONS[by]
-  const one = `(select $1::uuid, $2::${type}, $3::text, $4::text, 1)`
-  const many = `unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[]) with ordinality`
-  const textOf = (name: string, asked: string, selected: string, most: number) =>
+  const names = 'of_namespace, value, of_provider, of_client'
+  const isFound = `namespace_id = of_namespace and ${matches}
+      and (of_provider is null or provider = of_provider) and (of_client is null or client_id = of_client)`
+  const oneOf = (name: string, selected: string, most: number) =>
+    `/* ${name} */ select ${selected} as token, now() as now
+    from (select $1::uuid, $2::${type}, $3::text, $4::text) as asked (${names}) cross join tokens
+    where ${isFound} limit ${most}`
+  const manyOf = (name: string, selected: string, most: number) =>
     `/* ${name} */ select json_agg(json_build_array(nth, found.token)) as found, now() as now
-    from ${asked} as asked (of_namespace, value, of_provider, of_client, nth)
-    cross join lateral (select ${selected} as token from tokens where namespace_id = of_namespace and ${matches}
-      and (of_provider is null or provider = of_provider) and (of_client is null or client_id = of_client)
-      limit ${most}) as found`
+    from unnest($1::uuid[], $2::${type}[], $3::text[], $4::text[]) with ordinality as asked (${names}, nth)
+    cross join lateral (select ${selected} as token from tokens where ${isFound} limit ${most}) as found`
+  const [selected, suffix] = SELECTED[openable]
   return {
-    one: textOf(`find_by_${by}`, one, STORED_TOKEN, MOST_FOUND),
-    many: textOf(`find_many_by_${by}`, many, STORED_TOKEN, MOST_FOUND),
-    matches: textOf(`matches_by_${by}`, one, METADATA, MOST_MATCHES),
+    one: oneOf(`find${suffix}_by_${by}`, selected, MOST_FOUND),
+    many: manyOf(`find${suffix}_many_by_${by}`, selected, MOST_FOUND),
+    matches: oneOf(`matches_by_${by}`, METADATA, MOST_MATCHES),
   }
 }
 

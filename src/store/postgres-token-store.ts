@@ -29,8 +29,9 @@ export function createPostgresTokenStore(parts: PostgresTokenStoreParts): TokenS
   const locked = createLockedNamespaces()
   const claimer = { db: parts.renewals, keyring, owner: parts.owner, locked }
   return guardStorage<TokenStore>({
-    findBy: (namespaceId, criterion, narrowing) => findBy(lookUp, keyring, namespaceId, criterion, narrowing),
-    get: (ref) => getToken(lookUp, keyring, ref),
+    findBy: (namespaceId, criterion, narrowing, openable = 'all') =>
+      findBy(lookUp, keyring, namespaceId, criterion, narrowing, openable),
+    get: (ref, openable = 'all') => getToken(lookUp, keyring, ref, openable),
     list: (namespaceId, page) => listTokens(callers, keyring, namespaceId, page),
     save: createSaveToken(callers, keyring),
     delete: (ref, event, ifVersion) => deleteToken(callers, ref, event, ifVersion),

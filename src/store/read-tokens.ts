@@ -2,7 +2,7 @@ import type { RawBuilder, SqlBool } from 'kysely'
 import { sql } from 'kysely'
 import type { Criterion, Narrowing } from '../domain/criterion.ts'
 import type { Keyring } from '../domain/keyring.ts'
-import type { Found, Listed, Page, Reading, TokenFilter } from '../domain/token-store.ts'
+import type { Found, Listed, Openable, Page, Reading, TokenFilter } from '../domain/token-store.ts'
 import type { TokenRef } from '../domain/token.ts'
 import type { Db } from './database.ts'
 import type { LookUp } from './look-ups.ts'
@@ -18,8 +18,9 @@ export async function findBy(
   namespaceId: string,
   criterion: Criterion,
   narrowing: Narrowing,
+  openable: Openable,
 ): Promise<Found> {
-  const { rows, now } = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing)
+  const { rows, now } = await lookUp(await keyring.keysOf(namespaceId), criterion, narrowing, openable)
   rows.sort((one, other) => (one.id < other.id ? -1 : 1))
   const keys = await keysFor(keyring, namespaceId, rows)
   return { tokens: rows.map((row) => toToken(row, keys)), now }
@@ -31,8 +32,9 @@ export async function getToken(
   lookUp: LookUp,
   keyring: Keyring,
   { namespaceId, id }: TokenRef,
+  openable: Openable,
 ): Promise<Reading | null> {
-  const { tokens, now } = await findBy(lookUp, keyring, namespaceId, { by: 'id', id }, UNNARROWED)
+  const { tokens, now } = await findBy(lookUp, keyring, namespaceId, { by: 'id', id }, UNNARROWED, openable)
   return tokens[0] === undefined ? null : { token: tokens[0], now }
 }
 

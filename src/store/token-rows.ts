@@ -14,6 +14,8 @@ export const SEALED_COLUMNS = ['clientSecret', 'refreshToken', 'grantToken', 'ac
 export type SealedColumn = (typeof SEALED_COLUMNS)[number]
 /** A stored token whose secrets cannot be opened, but of each one sees whether it is there. */
 export const METADATA = storedToken(SEALED_COLUMNS)
+/** The same, but for the access token. */
+export const WITH_ACCESS_TOKEN = storedToken(SEALED_COLUMNS.filter((column) => column !== 'accessToken'))
 
 const DIGEST_OF = {
   refreshToken: 'refreshDigest',

@@ -8,7 +8,7 @@ import { checkVersion } from '../domain/if-version.ts'
 import type { SchedulePolicy } from '../domain/life.ts'
 import type { SaveRequest } from '../domain/save.ts'
 import { ambiguousMatch } from '../domain/save.ts'
-import type { Listed, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
+import type { Listed, Openable, Page, Reading, TokenFilter, TokenStore } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
 import type { Exchanges } from './exchanges.ts'
 import type { FreshParts } from './fresh-token.ts'
@@ -21,8 +21,13 @@ type Saved = Reading & { created: boolean; absorbedId: string | null }
 /** What callers can do with the tokens of their namespace. Every method may reject with a VaultError. */
 export interface Vault {
   /** With `minTtlSeconds` the access token has that much life left, or as much as can be had. */
-  find(caller: Caller, partial: PartialToken, minTtlSeconds: number | null): Promise<Reading>
-  get(caller: Caller, id: string, minTtlSeconds: number | null): Promise<Reading>
+  find(
+    caller: Caller,
+    partial: PartialToken,
+    minTtlSeconds: number | null,
+    openable?: Openable,
+  ): Promise<Reading>
+  get(caller: Caller, id: string, minTtlSeconds: number | null, openable?: Openable): Promise<Reading>
   list(caller: Caller, page: Page): Promise<Listed>
   /** `absorbedId` is that of the token that became part of this one; null for none. */
   save(caller: Caller, save: SaveRequest, ifVersion: IfVersion): Promise<Saved>
@@ -55,9 +60,10 @@ export function createVault(parts: VaultParts): Vault {
     minTtlSeconds === null ? reading : freshToken(parts, reading, minTtlSeconds)
 
   return {
-    find: async (caller, partial, minTtlSeconds) =>
-      freshIfAsked(await findToken(store, caller, partial), minTtlSeconds),
-    get: async (caller, id, minTtlSeconds) => freshIfAsked(await readToken(store, caller, id), minTtlSeconds),
+    find: async (caller, partial, minTtlSeconds, openable) =>
+      freshIfAsked(await findToken(store, caller, partial, openable), minTtlSeconds),
+    get: async (caller, id, minTtlSeconds, openable) =>
+      freshIfAsked(await readToken(store, caller, id, openable), minTtlSeconds),
     list: ({ namespaceId }, page) => store.list(namespaceId, page),
     async save(caller, save, ifVersion) {
       const planOf = planSave(parts, caller, save, ifVersion)
@@ -91,8 +97,13 @@ export function createVault(parts: VaultParts): Vault {
   }
 }
 
-async function readToken(store: TokenStore, { namespaceId }: Caller, id: string): Promise<Reading> {
-  const reading = await store.get({ namespaceId, id })
+async function readToken(
+  store: TokenStore,
+  { namespaceId }: Caller,
+  id: string,
+  openable?: Openable,
+): Promise<Reading> {
+  const reading = await store.get({ namespaceId, id }, openable)
   if (reading === null) throw notFound()
   return reading
 }
@@ -102,9 +113,10 @@ async function findToken(
   store: TokenStore,
   { namespaceId }: Caller,
   partial: PartialToken,
+  openable?: Openable,
 ): Promise<Reading> {
   for (const criterion of findCriteria(partial)) {
-    const { tokens, now } = await store.findBy(namespaceId, criterion, partial)
+    const { tokens, now } = await store.findBy(namespaceId, criterion, partial, openable)
     const [token] = tokens
     if (tokens.length > 1) throw ambiguousMatch(tokens.map(({ id }) => id))
     if (token !== undefined) return { token, now }

@@ -4,7 +4,7 @@ import type { Event } from '../../src/domain/event.ts'
 import type { Claim } from '../../src/domain/renewal.ts'
 import { renewalTerms } from '../../src/domain/renewal.ts'
 import { Secret } from '../../src/domain/secret.ts'
-import type { TokenFilter, TokenStore } from '../../src/domain/token-store.ts'
+import type { Openable, TokenFilter, TokenStore } from '../../src/domain/token-store.ts'
 import type { Token } from '../../src/domain/token.ts'
 import { createApiKeyStore } from '../../src/store/api-key-store.ts'
 import { createDataKeyStore } from '../../src/store/data-key-store.ts'
@@ -120,8 +120,17 @@ const EVERY: TokenFilter = {
   status: null,
   expiresBefore: null,
 }
-const find = (criterion: Criterion) =>
-  pathsOf(() => store.findBy(namespaceId, criterion, { provider: null, clientId: null }))
+/** Alone, and two at once, which is another statement; for all secrets, and for the access token. */
+const find = (criterion: Criterion) => {
+  const findFor = (openable: Openable) =>
+    store.findBy(namespaceId, criterion, { provider: null, clientId: null }, openable)
+  return pathsOf(async () => {
+    for (const openable of ['all', 'access_token'] as const) {
+      await findFor(openable)
+      await Promise.all([findFor(openable), findFor(openable)])
+    }
+  })
+}
 const list = (after: string | null, filter = EVERY, secrets = false) =>
   pathsOf(() => store.list(namespaceId, { after, limit: 100, filter, secrets }))
 const listEvents = (tokenId: string | null, before: string | null = null) =>

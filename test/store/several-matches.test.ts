@@ -29,6 +29,28 @@ test('several tokens that answer to a user come without their secrets, and a sin
   expect(narrowed.map(({ accessToken }) => accessToken?.reveal())).toEqual(['two'])
 })
 
+test('a token whose access token alone is wanted comes without its other secrets, found alone or among others', async () => {
+  const secrets = {
+    clientSecret: 'secret',
+    refreshToken: 'refresh',
+    grantToken: 'grant',
+    accessToken: 'access',
+  }
+  const { id } = await the.replica.save({ userName: 'ann', clientId: 'one', ...secrets })
+  const { namespaceId } = the.storage
+  const { store } = the.replica
+  const get = async () => (await store.get({ namespaceId, id }, 'access_token'))?.token
+  const findIt = async () => (await store.findBy(namespaceId, ann, ANY, 'access_token')).tokens[0]
+  const whole = async () => (await store.get({ namespaceId, id }))?.token
+  const [full, ...narrow] = await Promise.all([whole(), get(), get(), findIt(), findIt()])
+  for (const token of [await get(), await findIt(), ...narrow]) {
+    expect(token?.accessToken?.reveal()).toBe('access')
+    for (const field of ['clientSecret', 'refreshToken', 'grantToken'] as const)
+      expect(() => token?.[field]?.reveal()).toThrow('left the secret out')
+  }
+  expect([full?.clientSecret?.reveal(), full?.refreshToken?.reveal()]).toEqual(['secret', 'refresh'])
+})
+
 test('a token that is the last of several while they are found comes with its secrets', async () => {
   const { store } = the.replica
   for (let round = 0; round < 100; round += 1) {

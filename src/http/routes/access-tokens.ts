@@ -21,12 +21,15 @@ export const accessTokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> =
 
   app.get('/tokens/:id/access-token', { schema: operations.getAccessToken }, async (request) => {
     const minTtl = request.query.min_ttl ?? DEFAULT_MIN_TTL
-    return disclose(request, await vault.get(callerOf(request), request.params.id, minTtl))
+    return disclose(request, await vault.get(callerOf(request), request.params.id, minTtl, 'access_token'))
   })
 
   app.post('/access-token', { schema: operations.findAccessToken }, async (request) => {
     const minTtl = request.body.min_ttl ?? DEFAULT_MIN_TTL
-    return disclose(request, await vault.find(callerOf(request), toPartialToken(request.body), minTtl))
+    return disclose(
+      request,
+      await vault.find(callerOf(request), toPartialToken(request.body), minTtl, 'access_token'),
+    )
   })
   done()
 }
