@@ -20,6 +20,7 @@ export interface Event {
     | 'exchange.succeeded'
     | 'exchange.failed'
     | 'exchange.dropped'
+    | 'revocation.started'
     | 'revocation.succeeded'
     | 'revocation.failed'
     | 'key.created'

@@ -89,11 +89,7 @@ export interface RenewedOutcome {
 }
 
 /** What came of a revocation. `answer` is `ok`, or the error code by which the provider said that the token is none any more. */
-export type RevokeOutcome =
-  | { kind: 'revoked'; answer: string }
-  /** The provider has no endpoint for it, or is not known: nothing was sent. */
-  | { kind: 'unsupported' }
-  | ProviderFailure
+export type RevokeOutcome = { kind: 'revoked'; answer: string } | ProviderFailure
 
 /** What says nothing of the token or code that was sent. */
 export type ProviderFailure = Extract<
@@ -111,5 +107,6 @@ export interface Providers {
   refresh(request: RefreshRequest): Promise<RefreshOutcome>
   /** The same for an authorization code; `dead` is the code's. */
   exchange(request: ExchangeRequest): Promise<RefreshOutcome>
-  revoke(request: RevokeRequest): Promise<RevokeOutcome>
+  /** What sends a revocation, in the same way; null where the provider is not known, or has no endpoint for it. */
+  revocation(request: RevokeRequest): (() => Promise<RevokeOutcome>) | null
 }

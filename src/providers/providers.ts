@@ -82,15 +82,17 @@ export function createProviders(
         kind: 'misconfigured',
         error: UNKNOWN_API_DOMAIN,
       },
-    async revoke(request) {
+    revocation(request) {
       const provider = byName.get(request.provider)
-      if (provider === undefined) return { kind: 'unsupported' }
+      if (provider === undefined) return null
       const route = routeOf(provider, request.apiDomain)
-      if (route === null) return { kind: 'misconfigured', error: UNKNOWN_API_DOMAIN }
+      if (route === null) return () => Promise.resolve({ kind: 'misconfigured', error: UNKNOWN_API_DOMAIN })
       const { revokeUrl } = route.endpoints
-      if (revokeUrl === null) return { kind: 'unsupported' }
-      const reply = await send(revokePost(request, provider, revokeUrl))
-      return reply.kind === 'answered' ? classifyRevocation(reply, now()) : failureOf(reply)
+      if (revokeUrl === null) return null
+      return async () => {
+        const reply = await send(revokePost(request, provider, revokeUrl))
+        return reply.kind === 'answered' ? classifyRevocation(reply, now()) : failureOf(reply)
+      }
     },
   }
 }

@@ -61,6 +61,7 @@ async function afterRenewal({ store, clock }: RevokeParts, ref: TokenRef): Promi
   }
 }
 
+/** That it is about to be sent is stored first: whatever ends the process, the token's events tell of it. */
 async function revokeGrant(
   { store, providers, clock }: RevokeParts,
   token: Token,
@@ -68,10 +69,13 @@ async function revokeGrant(
   actor: string,
 ): Promise<void> {
   const request = requestOf(token, grant, clock.monotonicMs() + MOST_SEND_MS)
-  const outcome = await providers.revoke(request)
-  if (outcome.kind === 'unsupported') throw unsupported(token)
+  const send = providers.revocation(request)
+  if (send === null) throw unsupported(token)
+  const revoked = { revoked: request.kind }
+  await store.record(token, { type: 'revocation.started', actor, facts: revoked })
+  const outcome = await send()
   if (outcome.kind === 'revoked') {
-    const facts = { revoked: request.kind, answer: outcome.answer }
+    const facts = { ...revoked, answer: outcome.answer }
     await store.record(token, { type: 'revocation.succeeded', actor, facts })
     return
   }

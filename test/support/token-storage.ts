@@ -144,7 +144,7 @@ const PROVIDERS: Providers = {
   apiDomains: () => null,
   refresh: unexpected,
   exchange: unexpected,
-  revoke: unexpected,
+  revocation: () => unexpected,
 }
 
 /** A renewal that brought this access token, and perhaps a new refresh token. */

@@ -54,7 +54,7 @@ function world(most = 8) {
       return answer.passed
     },
     exchange: unexpected,
-    revoke: unexpected,
+    revocation: () => unexpected,
   }
   const silent = () => undefined
   const observer = {

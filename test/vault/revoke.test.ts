@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/contract/events.ts'
 import type { Scope } from '../../src/domain/caller.ts'
+import { storageUnavailable } from '../../src/domain/errors.ts'
 import type { Providers } from '../../src/domain/provider.ts'
 import type { TokenStore } from '../../src/domain/token-store.ts'
 import { revokeToken } from '../../src/vault/revoke-token.ts'
@@ -31,6 +32,7 @@ describe('a revocation', () => {
     expect(await events(id)).toMatchObject([
       { type: 'token.deleted' },
       { type: 'revocation.succeeded', outcome: 'ok', detail: { revoked: 'refresh_token', answer: 'ok' } },
+      { type: 'revocation.started', detail: { revoked: 'refresh_token' } },
       { type: 'token.created' },
     ])
     expect((await revoke(id)).status).toBe(404)
@@ -109,6 +111,9 @@ describe('a revocation', () => {
   })
 })
 
+const clock = { monotonicMs: () => 0, sleep: () => Promise.resolve() }
+const caller = { namespaceId: 'n', keyId: 'key', scopes: new Set<Scope>() }
+
 test('a token that changes with each try is not deleted: whatever it has by then was not revoked', async () => {
   let reads = 0
   const deletions: string[] = []
@@ -123,15 +128,32 @@ test('a token that changes with each try is not deleted: whatever it has by then
     delete: ({ id }: { id: string }) => Promise.resolve(deletions.push(id) > 0),
   } as unknown as TokenStore
   const providers = {
-    revoke: () => Promise.resolve({ kind: 'revoked', answer: 'ok' }),
+    revocation: () => () => Promise.resolve({ kind: 'revoked', answer: 'ok' }),
   } as unknown as Providers
-  const clock = { monotonicMs: () => 0, sleep: () => Promise.resolve() }
-  const caller = { namespaceId: 'n', keyId: 'key', scopes: new Set<Scope>() }
   await expect(revokeToken({ store, providers, clock }, caller, 'a', 'any')).rejects.toMatchObject({
     code: 'storage_unavailable',
   })
   expect(reads).toBeGreaterThan(1)
   expect(deletions).toEqual([])
+})
+
+test('a revocation whose start cannot be stored is not sent', async () => {
+  let isSent = false
+  const token = tokenOf({ id: 'a', clientId: 'c', refreshToken: 'r' })
+  const store = {
+    get: () => Promise.resolve({ token, now: NOON }),
+    record: () => Promise.reject(storageUnavailable('The database takes no writes.')),
+  } as unknown as TokenStore
+  const providers = {
+    revocation: () => () => {
+      isSent = true
+      return Promise.resolve({ kind: 'revoked', answer: 'ok' })
+    },
+  } as unknown as Providers
+  await expect(revokeToken({ store, providers, clock }, caller, 'a', 'any')).rejects.toMatchObject({
+    code: 'storage_unavailable',
+  })
+  expect(isSent).toBe(false)
 })
 
 describe('a revocation during a renewal', () => {
@@ -176,6 +198,7 @@ describe('a revocation during a renewal', () => {
       'renewal.dropped',
       'token.deleted',
       'revocation.succeeded',
+      'revocation.started',
       'renewal.claimed',
       'token.created',
     ])
