@@ -8,6 +8,8 @@ const BLOCK_BYTES = 64
 const DIGEST_BYTES = 32
 /** A line of the audit log, with what may become three bytes a character. */
 const USUAL_BYTES = 4_096
+/** Of whoever digests, for as long as it takes: the padded key, and behind it the message. */
+const usual = Buffer.alloc(BLOCK_BYTES + USUAL_BYTES)
 
 /**
  * HMAC-SHA-256 (RFC 2104). A find takes four of them, and an object of `createHmac` costs twice what two calls of
@@ -18,19 +20,21 @@ export function hmacUnder(key: KeyObject): Hmac {
   const bytes = key.export()
   if (bytes.length > BLOCK_BYTES) throw new RangeError(`a key has at most ${BLOCK_BYTES} bytes`)
   const block = Buffer.concat([bytes], BLOCK_BYTES)
-  /** Behind the padded key stands the message, for as long as it takes to hash it. */
-  const inner = Buffer.concat([block.map((byte) => byte ^ 0x36)], BLOCK_BYTES + USUAL_BYTES)
-  /** The same with the inner digest. */
+  const inner = Buffer.from(block.map((byte) => byte ^ 0x36))
+  /** Behind the padded key stands the inner digest, for as long as it takes to hash it. */
   const outer = Buffer.concat([block.map((byte) => byte ^ 0x5c)], BLOCK_BYTES + DIGEST_BYTES)
   return (...message) => {
-    const most = BLOCK_BYTES + mostBytes(message)
-    const padded = most <= inner.length ? inner : Buffer.concat([inner.subarray(0, BLOCK_BYTES)], most)
-    let end = BLOCK_BYTES
-    for (const part of message)
-      end += typeof part === 'string' ? padded.write(part, end) : part.copy(padded, end)
-    sha256(padded.subarray(0, end)).copy(outer, BLOCK_BYTES)
+    sha256(padded(inner, message)).copy(outer, BLOCK_BYTES)
     return sha256(outer)
   }
+}
+
+function padded(inner: Buffer, message: (string | Buffer)[]): Buffer {
+  const most = BLOCK_BYTES + mostBytes(message)
+  const into = most <= usual.length ? usual : Buffer.allocUnsafe(most)
+  let end = inner.copy(into)
+  for (const part of message) end += typeof part === 'string' ? into.write(part, end) : part.copy(into, end)
+  return into.subarray(0, end)
 }
 
 /** No unit of a text takes more than three bytes. */
