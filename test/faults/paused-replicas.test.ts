@@ -22,6 +22,9 @@ interface Paused {
   longestMs: number
 }
 
+/** To come round takes some 25 ms: two pauses with less between them are one, which is longer than it should be. */
+const LEAST_APART_MS = 250
+
 /** Each replica stands still time and again. */
 async function pauseReplicas(world: FaultWorld, pauses: Pauses): Promise<Paused> {
   let [left, inFlight, longestMs] = [pauses.count, 0, 0]
@@ -35,7 +38,7 @@ async function pauseReplicas(world: FaultWorld, pauses: Pauses): Promise<Paused>
       await pause(pauses.lastingMs())
       process.kill(pid, 'SIGCONT')
       longestMs = Math.max(longestMs, Date.now() - startedMs)
-      await pause(pauses.apartMs())
+      await pause(LEAST_APART_MS + pauses.apartMs())
     }
   }
   await Promise.all(world.fleet.replicas.map((replica) => pauseTimeAndAgain(replica.process)))
