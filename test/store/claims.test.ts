@@ -1,31 +1,23 @@
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { renewalTerms } from '../../src/domain/renewal.ts'
 import { ZOHO } from '../support/domain.ts'
-import type { Replica, PostgresStorage } from '../support/token-storage.ts'
+import { useStorage } from '../support/memory-storage.ts'
 import { openStorage } from '../support/token-storage.ts'
 
 /** The terms of a provider that has a place for as many as may be claimed. */
 const dueTerms = (provider = ZOHO) => ({ ...renewalTerms(provider), places: 1000 })
 const TERMS = [dueTerms()]
 
-let storage: PostgresStorage
-let replica: Replica
+const the = useStorage(openStorage)
 
-beforeAll(async () => {
-  storage = await openStorage()
-  replica = await storage.replica()
-})
-afterAll(() => storage.close())
-beforeEach(() => storage.clear())
-
-const claimDue = async (limit = 10, terms = TERMS, { store } = replica) =>
+const claimDue = async (limit = 10, terms = TERMS, { store } = the.replica) =>
   (await store.claimDue(terms, { limit, busy: [], takeOver: true })).map(({ token }) => token.id)
 
 describe('due tokens', () => {
   test('are claimed exactly once each by 8 claimers at once', async () => {
-    await storage.fill(1000)
-    const claimers = await Promise.all(Array.from({ length: 8 }, () => storage.replica()))
+    await the.storage.fill(1000)
+    const claimers = await Promise.all(Array.from({ length: 8 }, () => the.storage.replica()))
     const claimed = await Promise.all(
       claimers.map(async (claimer) => {
         const ids: string[] = []
@@ -41,13 +33,13 @@ describe('due tokens', () => {
     const ids = claimed.flat()
     expect(ids).toHaveLength(1000)
     expect(new Set(ids).size).toBe(1000)
-    const fences = await storage.database.query('select fence, count(*)::int from tokens group by fence')
+    const fences = await the.storage.database.query('select fence, count(*)::int from tokens group by fence')
     expect(fences).toEqual([{ fence: 1, count: 1000 }])
   })
 
   test('are passed over while somebody else has them locked', async () => {
-    await storage.fill(3)
-    const other = new pg.Client({ connectionString: storage.database.url })
+    await the.storage.fill(3)
+    const other = new pg.Client({ connectionString: the.storage.database.url })
     await other.connect()
     await other.query('begin')
     await other.query(`select from tokens where id = 'token-2' for update`)
@@ -58,22 +50,22 @@ describe('due tokens', () => {
 })
 
 test('where pauses cannot be read for now, what was claimed is kept, and renewed as if there were none', async () => {
-  await storage.fill(1)
-  const other = new pg.Client({ connectionString: storage.database.url })
+  await the.storage.fill(1)
+  const other = new pg.Client({ connectionString: the.storage.database.url })
   await other.connect()
   await other.query('begin; lock table clients')
-  const claims = replica.store.claimDue(TERMS, { limit: 1, busy: [], takeOver: true })
+  const claims = the.replica.store.claimDue(TERMS, { limit: 1, busy: [], takeOver: true })
   const [claim] = await claims.finally(() => other.end())
   expect(claim).toMatchObject({ token: { id: 'token-1' }, pause: null })
 })
 
 describe('the places of a provider', () => {
   test('are all that is claimed of it, so that others are claimed though they fell due later', async () => {
-    await storage.fill(20)
-    await storage.database.query(
+    await the.storage.fill(20)
+    await the.storage.database.query(
       `update tokens set provider = 'acme', refresh_due_at = refresh_due_at - interval '1 hour'`,
     )
-    await storage.fill(20, 'zoho')
+    await the.storage.fill(20, 'zoho')
     const acme = { ...dueTerms({ ...ZOHO, name: 'acme' }), places: 3 }
     const ids = await claimDue(8, [acme, dueTerms()])
     expect(ids.filter((id) => id.startsWith('token'))).toHaveLength(3)
@@ -81,11 +73,11 @@ describe('the places of a provider', () => {
   })
 
   test('are filled in turn with the others', async () => {
-    await storage.fill(20)
-    await storage.database.query(
+    await the.storage.fill(20)
+    await the.storage.database.query(
       `update tokens set provider = 'acme', refresh_due_at = refresh_due_at - interval '1 hour'`,
     )
-    await storage.fill(20, 'zoho')
+    await the.storage.fill(20, 'zoho')
     const ids = await claimDue(8, [dueTerms({ ...ZOHO, name: 'acme' }), dueTerms()])
     expect(ids.filter((id) => id.startsWith('zoho')).toSorted()).toEqual(
       [20, 19, 18, 17].map((n) => `zoho-${n}`).toSorted(),
@@ -93,7 +85,7 @@ describe('the places of a provider', () => {
   })
 
   test('may be none, and then nothing of it is claimed', async () => {
-    await storage.fill(1)
+    await the.storage.fill(1)
     expect(await claimDue(8, [{ ...dueTerms(), places: 0 }])).toEqual([])
   })
 })

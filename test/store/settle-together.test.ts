@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { RefreshOutcome } from '../../src/domain/provider.ts'
 import type { Claim } from '../../src/domain/renewal.ts'
 import { untilStored } from '../../src/vault/until-stored.ts'
-import { STORAGES } from '../support/memory-storage.ts'
-import type { PostgresStorage, Replica, TokenStorage } from '../support/token-storage.ts'
+import { STORAGES, useStorage } from '../support/memory-storage.ts'
+import type { Replica, TokenStorage } from '../support/token-storage.ts'
 import { openStorage, renewed } from '../support/token-storage.ts'
 
 const COUNT = 12
@@ -13,15 +13,7 @@ const IDS = Array.from({ length: COUNT }, (_, number) => `token-${String(number)
 const DELETED = { type: 'token.deleted', actor: 'test' } as const
 const DOWN: RefreshOutcome = { kind: 'unavailable', error: 'http_500', sent: true }
 
-let storage: PostgresStorage
-let replica: Replica
-
-beforeAll(async () => {
-  storage = await openStorage()
-  replica = await storage.replica()
-})
-beforeEach(() => storage.clear())
-afterAll(() => storage.close())
+const the = useStorage(openStorage)
 
 function saveOne(where: Replica, id: string, grant = 'refresh') {
   const its = { userName: `user of ${id}`, clientId: 'client', clientSecret: 'secret' }
@@ -41,7 +33,7 @@ async function claimOne(where: Replica, id: string): Promise<Claim> {
 }
 
 /** All tokens, saved and claimed. */
-async function claimAll(where = replica): Promise<Claim[]> {
+async function claimAll(where = the.replica): Promise<Claim[]> {
   const claims: Claim[] = []
   for (const id of IDS) {
     await saveOne(where, id)
@@ -54,7 +46,7 @@ const successOf = ({ token: { id } }: Claim) => renewed(`new-access-${id}`, `new
 
 /** A connection of somebody else, in a transaction that is undone at the end. */
 async function somebody(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: storage.database.url })
+  const client = new pg.Client({ connectionString: the.storage.database.url })
   await client.connect()
   onTestFinished(() => client.end())
   await client.query('begin')
@@ -63,20 +55,21 @@ async function somebody(): Promise<pg.Client> {
 
 async function expectRenewedOnce(ids: readonly string[]): Promise<void> {
   for (const id of ids) {
-    const token = await replica.read(id)
+    const token = await the.replica.read(id)
     expect(token).toMatchObject({ status: 'active', version: 2, leaseUntil: null, fence: 1 })
     expect(token.accessToken?.reveal()).toBe(`new-access-${id}`)
     expect(token.refreshToken?.reveal()).toBe(`new-refresh-${id}`)
-    expect(await storage.events(id)).toEqual(['token.created', 'renewal.claimed', 'renewal.succeeded'])
+    expect(await the.storage.events(id)).toEqual(['token.created', 'renewal.claimed', 'renewal.succeeded'])
   }
 }
 
 const transactionsOf = async (type: string) => {
   const query = 'select count(distinct xmin::text)::int as count from events where type = $1'
-  return (await storage.database.query<{ count: number }>(query, [type]))[0]?.count
+  return (await the.storage.database.query<{ count: number }>(query, [type]))[0]?.count
 }
 
 test('many that come together are stored in one transaction, each as what it then is', async () => {
+  const { replica } = the
   const claims = await claimAll()
   const settled = await Promise.all(claims.map((claim) => replica.settle(claim, successOf(claim))))
   await expectRenewedOnce(IDS)
@@ -157,7 +150,7 @@ async function endOf(where: TokenStorage, who: Replica, id: string) {
 }
 
 test('each ends as it would have ended alone, whatever has happened to it or to the others', async () => {
-  const alone = await endsOf(storage, false)
+  const alone = await endsOf(the.storage, false)
   for (const [name, open] of STORAGES) {
     const other = await open()
     const ends = await endsOf(other, true).finally(() => other.close())
@@ -174,7 +167,7 @@ test('a token that somebody has locked holds up itself, and no other one', async
   await locking.query('select from tokens where id = $1 for update', [IDS[3]])
   const settled = new Set<string>()
   const settling = claims.map(async (claim) => {
-    await replica.settle(claim, successOf(claim))
+    await the.replica.settle(claim, successOf(claim))
     settled.add(claim.token.id)
   })
   await expect.poll(() => settled.size).toBe(COUNT - 1)
@@ -188,22 +181,22 @@ test('a value that the database does not take keeps nothing of the others back',
   const claims = await claimAll()
   const scopeOf = ({ token: { id } }: Claim) => (id === IDS[5] ? 'a\u0000b' : null)
   const settled = await Promise.allSettled(
-    claims.map((claim) => replica.settle(claim, { ...successOf(claim), scope: scopeOf(claim) })),
+    claims.map((claim) => the.replica.settle(claim, { ...successOf(claim), scope: scopeOf(claim) })),
   )
   expect(settled.map(({ status }) => status === 'rejected')).toEqual(IDS.map((id) => id === IDS[5]))
   await expectRenewedOnce(IDS.filter((id) => id !== IDS[5]))
-  expect(await replica.read(IDS[5] ?? '')).toMatchObject({ version: 1, fence: 1 })
+  expect(await the.replica.read(IDS[5] ?? '')).toMatchObject({ version: 1, fence: 1 })
 })
 
 test('one that breaks a unique constraint keeps nothing of the others back', async () => {
   const claims = await claimAll()
-  await storage.database.query('create unique index one_scope on tokens (scope)')
+  await the.storage.database.query('create unique index one_scope on tokens (scope)')
   onTestFinished(async () => {
-    await storage.database.query('drop index one_scope')
+    await the.storage.database.query('drop index one_scope')
   })
   const scopeOf = ({ token: { id } }: Claim) => (id < 'token-02' ? 'the same' : null)
   const settled = await Promise.allSettled(
-    claims.map((claim) => replica.settle(claim, { ...successOf(claim), scope: scopeOf(claim) })),
+    claims.map((claim) => the.replica.settle(claim, { ...successOf(claim), scope: scopeOf(claim) })),
   )
   expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(1)
   await expectRenewedOnce(IDS.slice(2))
@@ -219,13 +212,13 @@ test('a connection that breaks while they are stored loses none of them, and sto
     untilStored(
       { monotonicMs: () => 0, sleep },
       Math.random,
-      () => replica.settle(claim, successOf(claim)),
+      () => the.replica.settle(claim, successOf(claim)),
       (error) => failures.push(error),
     ),
   )
   const cut = `select count(pg_terminate_backend(pid))::int as count from pg_stat_activity
     where wait_event_type = 'Lock' and query like '/* settle_tokens */%' and datname = current_database()`
-  await expect.poll(() => storage.database.query(cut)).toEqual([{ count: 1 }])
+  await expect.poll(() => the.storage.database.query(cut)).toEqual([{ count: 1 }])
   await locking.query('rollback')
   await Promise.all(settling)
   expect(failures).toHaveLength(COUNT)
@@ -235,15 +228,15 @@ test('a connection that breaks while they are stored loses none of them, and sto
 test('a commit of which nobody has heard is known again', async () => {
   const claims = await claimAll()
   for (let tries = 0; tries < 2; tries += 1)
-    await Promise.all(claims.map((claim) => replica.settle(claim, successOf(claim))))
+    await Promise.all(claims.map((claim) => the.replica.settle(claim, successOf(claim))))
   await expectRenewedOnce(IDS)
 })
 
 test('the answer to a claim is kept though a standby without an earlier one has given its fence again', async () => {
-  const [one, other] = [await storage.replica('pod-1'), await storage.replica('pod-2')]
+  const [one, other] = [await the.storage.replica('pod-1'), await the.storage.replica('pod-2')]
   await saveOne(one, 'token-00')
   const first = await claimOne(one, 'token-00')
-  await storage.database.query(
+  await the.storage.database.query(
     'update tokens set fence = fence - 1, lease_until = null, lease_owner = null, claimed_at = null',
   )
   const second = await claimOne(other, 'token-00')

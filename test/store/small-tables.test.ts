@@ -1,27 +1,18 @@
 import { CompiledQuery } from 'kysely'
 import type { QueryResultRow } from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { renewalTerms } from '../../src/domain/renewal.ts'
 import type { Token } from '../../src/domain/token.ts'
 import { createDatabase } from '../../src/store/database.ts'
 import { ZOHO } from '../support/domain.ts'
+import { useStorage } from '../support/memory-storage.ts'
 import { logQueries } from '../support/query-log.ts'
 import { accessPath, planNodes } from '../support/query-plans.ts'
-import type { PostgresStorage, Replica } from '../support/token-storage.ts'
 import { openStorage, renewed } from '../support/token-storage.ts'
 
 const queries = logQueries()
-let storage: PostgresStorage
-let replica: Replica
-
-beforeAll(async () => {
-  storage = await openStorage()
-  replica = await storage.replica()
-})
-afterAll(async () => {
-  queries.stop()
-  await storage.close()
-})
+const the = useStorage(openStorage)
+afterAll(queries.stop)
 
 /** From so many rows on, Postgres looks at a table by itself. */
 const FEW = 60
@@ -29,24 +20,24 @@ const FEW = 60
 async function save(user: number, accessToken: string): Promise<Token> {
   const client = { clientId: '1000.CLIENT', clientSecret: 'secret' }
   const tokens = { refreshToken: `refresh-${user}`, accessToken: `${accessToken}-${user}`, expiresIn: 3600 }
-  return replica.save({ ...client, ...tokens, userName: `user-${user}` })
+  return the.replica.save({ ...client, ...tokens, userName: `user-${user}` })
 }
 
 async function work(): Promise<void> {
-  const { store } = replica
+  const { store } = the.replica
   const { id, namespaceId } = await save(FEW, 'one')
   await save(FEW, 'two')
   await store.findBy(namespaceId, { by: 'user_name', userName: 'ann' }, { provider: null, clientId: null })
   await store.claimDue([{ ...renewalTerms(ZOHO), places: 8 }], { limit: 8, busy: [], takeOver: true })
-  const claim = await replica.claim(id)
-  if (claim !== null) await replica.settle(claim, renewed('three'))
+  const claim = await the.replica.claim(id)
+  if (claim !== null) await the.replica.settle(claim, renewed('three'))
 }
 
 test('the plans of a vault that is nearly empty are those that it needs when it is full', async () => {
   for (let user = 0; user < FEW; user += 1) await save(user, 'first')
   const statements = await queries.during(work)
-  await storage.database.query('analyze tokens, refresh_tokens, events')
-  const urls = [storage.database.url]
+  await the.storage.database.query('analyze tokens, refresh_tokens, events')
+  const urls = [the.storage.database.url]
   const opened = createDatabase({ urls, size: 1, name: 'test', onLost: () => undefined })
   const query = async <Row extends QueryResultRow>(text: string, values: unknown[] = []) =>
     (await opened.db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))).rows

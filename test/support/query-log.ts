@@ -35,7 +35,7 @@ export function interceptQueries(pass: (statement: Statement) => string): () => 
 export function logQueries(): {
   /** What the work sends, in its order, and whatever else is sent meanwhile. */
   during(work: () => Promise<unknown>): Promise<Statement[]>
-  stop(): void
+  stop: () => void
 } {
   let statements: Statement[] = []
   const stop = interceptQueries((statement) => {
