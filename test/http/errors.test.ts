@@ -1,23 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
-import type { TestVault } from '../support/vault.ts'
-import { startVault } from '../support/vault.ts'
+import { useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
-})
-
-afterAll(async () => {
-  await vault.close()
-  await database.drop()
-})
+const { vault } = useVault()
 
 beforeEach(async () => {
   await vault.call('DELETE', '/v1/tokens?all=true')

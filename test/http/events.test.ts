@@ -1,24 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { v7 as uuidv7 } from 'uuid'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Event } from '../../src/contract/events.ts'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
-import { startVault } from '../support/vault.ts'
+import { startVault, useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
-})
-
-afterAll(async () => {
-  await vault.close()
-  await database.drop()
-})
+const { database, vault } = useVault()
 
 interface Page {
   events: Event[]

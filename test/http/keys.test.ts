@@ -3,28 +3,19 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiKeyStore } from '../../src/store/api-key-store.ts'
 import { createDatabase } from '../../src/store/database.ts'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
 import { parseRaw, rawRequest } from '../support/raw-http.ts'
 import type { TestVault } from '../support/vault.ts'
-import { startVault } from '../support/vault.ts'
+import { startVault, useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
+const { database, vault } = useVault()
 let replica: TestVault
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url })
   const env = { TOKEN_VAULT_MASTER_KEYS: vault.masterKeys, TOKEN_VAULT_BOOTSTRAP_KEY: vault.key }
   replica = await startVault({ databaseUrl: database.url, env })
 })
 
-afterAll(async () => {
-  await vault.close()
-  await replica.close()
-  await database.drop()
-})
+afterAll(() => replica.close())
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 const create = async (body: object, by = vault.key) => vault.call('POST', '/v1/keys', body, bearer(by))

@@ -1,23 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Token } from '../../src/contract/tokens.ts'
 import { FIELD_SCOPES } from '../../src/http/route-rules.ts'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
-import { startVault } from '../support/vault.ts'
+import { useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
-})
-
-afterAll(async () => {
-  await vault.close()
-  await database.drop()
-})
+const { database, vault } = useVault()
 
 beforeEach(async () => {
   await database.query('delete from tokens')

@@ -1,25 +1,11 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createTestApp } from '../support/app.ts'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
 import type { Operation } from '../support/openapi-requests.ts'
 import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startVault } from '../support/vault.ts'
+import { useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url })
-})
-
-afterAll(async () => {
-  await vault.close()
-  await database.drop()
-})
+const { vault } = useVault()
 
 test('the printed OpenAPI document is the one that the service answers with', async () => {
   const { body } = await vault.call('GET', '/openapi.json')

@@ -1,21 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { TestDatabase } from '../support/database.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestVault } from '../support/vault.ts'
-import { startVault } from '../support/vault.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { useVault } from '../support/vault.ts'
 
-let database: TestDatabase
-let vault: TestVault
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  vault = await startVault({ databaseUrl: database.url, env: { TOKEN_VAULT_REFRESHER: 'off' } })
-})
-
-afterAll(async () => {
-  await vault.close()
-  await database.drop()
-})
+const { database, vault } = useVault()
 
 beforeEach(async () => {
   expect((await vault.call('DELETE', '/v1/tokens?all=true')).text).toMatch(/deleted/)

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
 import type { Token } from '../../src/contract/tokens.ts'
 import type { Problem } from '../../src/contract/problem.ts'
 import { readConfig } from '../../src/config/config.ts'
@@ -8,6 +9,8 @@ import { generateMasterKey } from '../../src/crypto/master-keys.ts'
 import { serve } from '../../src/main.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { generateApiKey } from '../../src/domain/api-key.ts'
+import type { TestDatabase } from './database.ts'
+import { createTestDatabase } from './database.ts'
 
 /** What a test reads of an answer: a token, a problem, or what else the route gives. */
 type Body = Partial<Token> & Partial<Problem> & { tokens?: Token[]; next_cursor?: string; deleted?: number }
@@ -96,6 +99,23 @@ export async function startVault({
       rmSync(folder, { recursive: true })
     },
   }
+}
+
+/** A vault for the tests of a file, on a database of its own; it renews nothing by itself. */
+export function useVault(): { database: TestDatabase; vault: TestVault } {
+  // Filled when they are there: a file has taken the two apart by then.
+  const database = {} as TestDatabase
+  const vault = {} as TestVault
+  beforeAll(async () => {
+    Object.assign(database, await createTestDatabase())
+    const env = { TOKEN_VAULT_REFRESHER: 'off' }
+    Object.assign(vault, await startVault({ databaseUrl: database.url, env }))
+  })
+  afterAll(async () => {
+    await vault.close()
+    await database.drop()
+  })
+  return { database, vault }
 }
 
 function linesOf(file: string): AuditLine[] {
