@@ -3,12 +3,14 @@ import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { explainDatabaseFault } from './backing/database-faults.ts'
+import { administer } from './commands/administer.ts'
 import { commandAudit } from './commands/audit.ts'
 import { readArguments, USAGE } from './commands/command-line.ts'
 import { examine } from './commands/doctor.ts'
 import { commandImport } from './commands/import.ts'
-import { administer } from './commands/keys-and-namespaces.ts'
+import { commandKeys } from './commands/keys.ts'
 import { commandMigrate } from './commands/migrate.ts'
+import { commandNamespaces } from './commands/namespaces.ts'
 import { commandRotateKeys } from './commands/rotate-keys.ts'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/config.ts'
@@ -44,8 +46,9 @@ async function run(): Promise<void> {
     case 'doctor':
       return examine(config, log, console.log)
     case 'namespaces':
+      return administer(config, log, commandNamespaces, words, console.log)
     case 'keys':
-      return administer(config, log, command, words, console.log)
+      return administer(config, log, commandKeys, words, console.log)
     case 'rotate-keys':
       return commandRotateKeys(config, log, words, process.stdout)
     case 'audit':

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { commandKeys } from '../../src/commands/keys-and-namespaces.ts'
+import { commandKeys } from '../../src/commands/keys.ts'
 import type { Keyring } from '../../src/domain/keyring.ts'
 import type { Db } from '../../src/store/database.ts'
 import { createDatabase } from '../../src/store/database.ts'

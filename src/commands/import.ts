@@ -23,13 +23,16 @@ import type { Database, Db } from '../store/database.ts'
 import { DEFAULT_NAMESPACE } from '../store/namespaces.ts'
 import { createPostgresTokenStore } from '../store/postgres-token-store.ts'
 import { importRows } from './import-rows.ts'
-import type { Words } from './keys-and-namespaces.ts'
-import { namespaceOf } from './keys-and-namespaces.ts'
+import { namespaceOf } from './namespaces.ts'
 import type { Output } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { withDatabase } from './with-database.ts'
 
-export interface ImportWords extends Words {
+export interface ImportWords {
+  action: string | undefined
+  /** The file or URL after the action. */
+  subject: string | undefined
+  namespace?: string
   table?: string
   clientId?: string | undefined
   clientSecret?: string | undefined

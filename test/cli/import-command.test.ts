@@ -55,7 +55,7 @@ function importHere(file: string, output: Output) {
     TOKEN_VAULT_MASTER_KEYS,
     TOKEN_VAULT_AUDIT_LOG: join(folder, 'audit.log'),
   })
-  const words = { action: 'zoho-file', subject: join(folder, file), expiresAt: undefined, dryRun: false }
+  const words = { action: 'zoho-file', subject: join(folder, file), dryRun: false }
   return commandImport(config, createLogger('fatal'), words, output, () => new Promise(() => undefined))
 }
 

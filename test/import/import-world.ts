@@ -46,7 +46,7 @@ export async function openImportWorld(): Promise<ImportWorld> {
     }
     let text = ''
     const output = { write: (more: string) => (text += more) }
-    const given = { action: undefined, subject: undefined, expiresAt: undefined, dryRun: false, ...words }
+    const given = { action: undefined, subject: undefined, dryRun: false, ...words }
     const counts = await commandImport(
       readConfig(settings),
       createLogger('fatal'),
