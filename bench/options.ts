@@ -30,9 +30,8 @@ const QUICK = { tokens: 20_000, rounds: 3, secondsPerRound: 1 }
 /** Two sides whose difference is small: more rounds, since neighbouring ones differ by a tenth and more. */
 const FLAT = { tokens: 10_000_000, rounds: 11, secondsPerRound: 3 }
 
-export function readOptions(args = process.argv.slice(2)): Options {
+export function readOptions(): Options {
   const { values, positionals } = parseArgs({
-    args,
     allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h', default: false },

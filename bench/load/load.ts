@@ -23,8 +23,6 @@ export interface LoadResult {
   seconds: number
   p50Ms: number
   p99Ms: number
-  /** Of the load itself. */
-  cpuSeconds: number
 }
 
 const US_PER_MS = 1000
@@ -37,7 +35,6 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const connections = await Promise.all(
     Array.from({ length: plan.connections }, () => openConnection(plan.port)),
   )
-  const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   const endsAt = startedAt + plan.seconds * 1000
   let failures = 0
@@ -53,7 +50,6 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
     }),
   )
   const seconds = (performance.now() - startedAt) / 1000
-  const { user, system } = process.cpuUsage(cpuBefore)
   for (const connection of connections) connection.close()
   return {
     requests: histogram.count,
@@ -61,7 +57,6 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
     seconds,
     p50Ms: histogram.percentile(50) / US_PER_MS,
     p99Ms: histogram.percentile(99) / US_PER_MS,
-    cpuSeconds: (user + system) / 1e6,
   }
 }
 

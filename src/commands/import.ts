@@ -74,9 +74,9 @@ function openSource(
 ): TokenSource | Promise<TokenSource> {
   switch (action) {
     case 'zoho-file':
-      return openZohoFile(given(subject, 'the file', 'zoho-file sdk_tokens.txt'))
+      return openZohoFile(fileOf(subject, 'zoho-file sdk_tokens.txt'))
     case 'zoho-sqlite':
-      return openZohoSqlite(given(subject, 'the file', 'zoho-sqlite zohooauth.db'), table)
+      return openZohoSqlite(fileOf(subject, 'zoho-sqlite zohooauth.db'), table)
     case 'zoho-mysql':
       return openZohoMysql(mysqlUrlOf(subject, config), table)
     default:
@@ -84,9 +84,9 @@ function openSource(
   }
 }
 
-function given(subject: string | undefined, what: string, example: string): string {
+function fileOf(subject: string | undefined, example: string): string {
   if (subject !== undefined && subject !== '') return subject
-  throw new StartupError(`import: name ${what}, for example: token-vault import ${example}`)
+  throw new StartupError(`import: name the file, for example: token-vault import ${example}`)
 }
 
 /** The one of the setting stays out of the list of processes, where everybody reads a password. */

@@ -25,11 +25,8 @@ interface Given {
  * @example
  * const providers = createProviders(loadProviders({ providers: [{ name: 'google', timeout: 20 }] }))
  */
-export function loadProviders(
-  json: unknown,
-  catalogue: readonly ProviderEntry[] = CATALOGUE,
-): ProviderSettings[] {
-  const builtIn = new Map(catalogue.map((entry) => [entry.name, entry]))
+export function loadProviders(json: unknown): ProviderSettings[] {
+  const builtIn = new Map(CATALOGUE.map((entry) => [entry.name, entry]))
   const { given, faults } = json === null ? { given: [], faults: [] } : readFile(json)
   const merged = new Map(builtIn)
   for (const { at, entry } of given) {

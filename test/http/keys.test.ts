@@ -22,8 +22,8 @@ const create = async (body: object, by = vault.key) => vault.call('POST', '/v1/k
 const statusWith = async (key: string, at = vault) =>
   (await at.call('GET', '/v1/tokens', undefined, bearer(key))).status
 
-async function makeKey(scopes: string[], by = vault.key): Promise<{ id: string; key: string }> {
-  const { status, body } = await create({ name: 'test', scopes }, by)
+async function makeKey(scopes: string[]): Promise<{ id: string; key: string }> {
+  const { status, body } = await create({ name: 'test', scopes })
   expect(status).toBe(201)
   return body as { id: string; key: string }
 }

@@ -8,7 +8,7 @@ import { parseRaw, rawRequest, sendRaw } from '../support/raw-http.ts'
 
 type Options = Parameters<typeof createTestApp>
 
-async function openApp(vault: Options[0] = {}, more: Options[1] = {}) {
+async function openApp(vault: Options[0], more: Options[1] = {}) {
   const lines: string[] = []
   const logger = createLogger('debug', { write: (line) => lines.push(line) })
   const app = await createTestApp(vault, { logger, ...more })

@@ -21,8 +21,6 @@ export interface Imported {
 /** A vault that serves, and imports into it beside it. */
 export interface ImportWorld {
   vault: TestVault
-  databaseUrl: string
-  folder: string
   run(words: Partial<ImportWords>, env?: Record<string, string>): Promise<Imported>
   /** Rows of a file, as the Python SDK writes it. */
   importRows(rows: Columns[], words?: Partial<ImportWords>): Promise<Imported>
@@ -59,8 +57,6 @@ export async function openImportWorld(): Promise<ImportWorld> {
   }
   return {
     vault,
-    databaseUrl: database.url,
-    folder,
     run,
     importRows(rows, words = {}) {
       const subject = join(folder, 'sdk_tokens.txt')

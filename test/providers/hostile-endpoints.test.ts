@@ -83,10 +83,10 @@ const ANSWERS: [what: string, host: string, addresses: string[]][] = [
   ['no address', 'rebind.example', []],
 ]
 
-function postTo(url: string, privateNetwork = false): FormPost {
+function postTo(url: string): FormPost {
   const sendBeforeMs = performance.now() + 5000
   const client = { id: 'client', secret: null, auth: 'body' } as const
-  return { url, form: {}, client, privateNetwork, timeoutMs: 2000, sendBeforeMs }
+  return { url, form: {}, client, privateNetwork: false, timeoutMs: 2000, sendBeforeMs }
 }
 
 const toAnswer = (address: string): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 })

@@ -11,10 +11,7 @@ export interface LocalServer {
 }
 
 /** A server of raw bytes, closed with the test: what it gets is kept, what it says is up to the test. */
-export async function startServer(
-  onData: (socket: Socket, received: string) => void,
-  host: string | undefined = '127.0.0.1',
-): Promise<LocalServer> {
+export async function startServer(onData: (socket: Socket, received: string) => void): Promise<LocalServer> {
   let received = ''
   let connections = 0
   const server = createServer((socket) => {
@@ -25,7 +22,7 @@ export async function startServer(
       onData(socket, received)
     })
   })
-  const port = await listen(server, host)
+  const port = await listen(server, '127.0.0.1')
   return {
     port,
     url: `http://127.0.0.1:${port}/oauth/v2/token`,

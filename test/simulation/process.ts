@@ -34,10 +34,6 @@ export class Process {
     }
   }
 
-  get crashed(): boolean {
-    return this.#crashed
-  }
-
   onCrash(then: () => void): void {
     if (this.#crashed) then()
     else this.#onCrash.push(then)

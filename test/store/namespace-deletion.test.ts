@@ -24,7 +24,7 @@ beforeEach(async ({ task }) => {
 const call = (method: string, path: string, body?: object) =>
   world.vault.call(method, path, body, { authorization: `Bearer ${namespace.keys[0]?.key ?? ''}` })
 
-async function saveExpired(more: object = {}): Promise<string> {
+async function saveExpired(): Promise<string> {
   const { client } = world.zoho
   const { body } = await call('POST', '/v1/tokens', {
     provider: 'acme',
@@ -33,7 +33,6 @@ async function saveExpired(more: object = {}): Promise<string> {
     refresh_token: world.zoho.refreshToken(),
     access_token: 'a',
     expires_in: 0,
-    ...more,
   })
   return body.id ?? ''
 }

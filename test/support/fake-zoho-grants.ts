@@ -43,8 +43,7 @@ interface Family {
   refreshedAtMs: number[]
 }
 
-const token = (prefix: string) =>
-  `${prefix}.${randomBytes(16).toString('hex')}.${randomBytes(16).toString('hex')}`
+const token = () => `1000.${randomBytes(16).toString('hex')}.${randomBytes(16).toString('hex')}`
 
 /** What Zoho knows: clients, users, authorization codes, refresh and access tokens. */
 export class ZohoGrants {
@@ -63,7 +62,7 @@ export class ZohoGrants {
     user: ZohoUser,
     bound: Partial<Pick<Code, 'redirectUrl' | 'verifier'>> = {},
   ): string {
-    const code = token('1000')
+    const code = token()
     this.#codes.set(code, {
       clientId,
       user,
@@ -82,7 +81,7 @@ export class ZohoGrants {
   }
 
   createRefreshToken(clientId: string, user: ZohoUser): string {
-    const refreshToken = token('1000')
+    const refreshToken = token()
     this.#families.set(refreshToken, { clientId, user, current: refreshToken, refreshedAtMs: [] })
     return refreshToken
   }
@@ -153,14 +152,14 @@ export class ZohoGrants {
 
   /** A new access token of this user. */
   issue(user: ZohoUser): { accessToken: string; lifetimeSeconds: number } {
-    const accessToken = token('1000')
+    const accessToken = token()
     const lifetimeSeconds = user.lifetimeSeconds ?? this.policy.lifetimeSeconds
     this.#accessTokens.set(accessToken, { user, expiresAtMs: Date.now() + lifetimeSeconds * 1000 })
     return { accessToken, lifetimeSeconds }
   }
 
   #rotate(family: Family): string {
-    const next = token('1000')
+    const next = token()
     family.current = next
     this.#families.set(next, family)
     return next

@@ -18,7 +18,6 @@ export interface ZohoCall {
   /** The vault says who it is; everybody else is one of Zoho's SDKs, which call themselves what they like. */
   by: 'sdk' | 'vault'
   atMs: number
-  userAgent: string
   /** The refresh or grant token presented, or the access token of an API call. */
   token: string | null
   /** Whose access token an API call brought; null for one that is no good. */
@@ -50,11 +49,11 @@ export class FakeZoho {
     })
   }
 
-  static async start(policy: Partial<GrantPolicy> = {}, port = 0): Promise<FakeZoho> {
+  static async start(policy: Partial<GrantPolicy> = {}): Promise<FakeZoho> {
     const zoho = new FakeZoho()
     Object.assign(zoho.grants.policy, policy)
     await new Promise<void>((resolve, reject) => {
-      zoho.#server.once('error', reject).listen(port, '127.0.0.1', resolve)
+      zoho.#server.once('error', reject).listen(0, '127.0.0.1', resolve)
     })
     return zoho
   }
@@ -69,8 +68,8 @@ export class FakeZoho {
   }
 
   /** A refresh token that works, as if a login had been done before. */
-  refreshToken(user = this.user, clientId = this.client.id): string {
-    return this.grants.createRefreshToken(clientId, user)
+  refreshToken(user = this.user): string {
+    return this.grants.createRefreshToken(this.client.id, user)
   }
 
   /** The next `times` requests of a kind get this trouble; by default all until `recover`. */
@@ -84,11 +83,6 @@ export class FakeZoho {
 
   count(kind: ZohoCallKind, by?: ZohoCall['by']): number {
     return this.calls.filter((call) => call.kind === kind && (by === undefined || call.by === by)).length
-  }
-
-  /** Access tokens asked for, by exchange or refresh. */
-  tokenRequests(by?: ZohoCall['by']): number {
-    return this.count('exchange', by) + this.count('refresh', by)
   }
 
   async close(): Promise<void> {
@@ -112,13 +106,12 @@ export class FakeZoho {
   }
 
   #note(request: IncomingMessage, path: string, form: URLSearchParams): ZohoCall {
-    const userAgent = request.headers['user-agent'] ?? ''
     const kind = kindOf(path, form)
     const bearer = /^Zoho-oauthtoken (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? null
     const token = form.get('refresh_token') ?? form.get('code') ?? form.get('token') ?? bearer
     const user = bearer === null ? null : (this.grants.userOf(bearer)?.email ?? null)
-    const by = userAgent === VAULT_AGENT ? 'vault' : 'sdk'
-    const call: ZohoCall = { kind, by, atMs: Date.now(), userAgent, token, user, fields: [...form.keys()] }
+    const by = request.headers['user-agent'] === VAULT_AGENT ? 'vault' : 'sdk'
+    const call: ZohoCall = { kind, by, atMs: Date.now(), token, user, fields: [...form.keys()] }
     this.calls.push(call)
     return call
   }

@@ -51,9 +51,9 @@ export class Fleet {
     replica.process = await startVaultProcess(replica.settings)
   }
 
-  /** Asks a replica, any one unless it is named; rejects where it does not answer. */
-  call(method: string, path: string, body?: object, replica = this.any()): Promise<Response> {
-    const { url, apiKey } = replica.settings
+  /** Asks any replica; rejects where it does not answer. */
+  call(method: string, path: string, body?: object): Promise<Response> {
+    const { url, apiKey } = this.any().settings
     const headers = {
       authorization: `Bearer ${apiKey}`,
       ...(body && { 'content-type': 'application/json' }),

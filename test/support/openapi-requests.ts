@@ -141,7 +141,7 @@ export function requestsOf(
 ): fc.Arbitrary<DocumentedRequest> {
   const { parameters = [], requestBody, responses } = operation
   const schema = requestBody?.content['application/json']?.schema
-  const place = (where: string) => parameters.filter((parameter) => parameter.in === where)
+  const inQuery = parameters.filter((parameter) => parameter.in === 'query')
   const ids = fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom(...OFTEN) },
     { weight: 2, arbitrary: fc.constantFrom(...PLAIN_TEXTS) },
@@ -152,8 +152,8 @@ export function requestsOf(
     {
       weight: 2,
       arbitrary: fc
-        .subarray(place('query').concat({ in: 'query', name: 'surprise', schema: {} }), {
-          maxLength: place('query').length === 0 ? 1 : 2,
+        .subarray(inQuery.concat({ in: 'query', name: 'surprise', schema: {} }), {
+          maxLength: inQuery.length === 0 ? 1 : 2,
         })
         .chain((chosen) =>
           fc.tuple(

@@ -7,8 +7,6 @@ export interface PlanNode {
   'Relation Name'?: string
   'Index Name'?: string
   'Index Cond'?: string
-  'Recheck Cond'?: string
-  Filter?: string
   'Sort Key'?: string[]
   Plans?: PlanNode[]
 }

@@ -82,7 +82,7 @@ export class RenewalWorld {
   }
 
   /** A token with a refresh token that works, and an access token of `left` seconds. */
-  async save(left = 0, more: object = {}): Promise<Token> {
+  async save(left: number, more: object = {}): Promise<Token> {
     const { status, body, text } = await this.vault.save({
       client_id: this.zoho.client.id,
       client_secret: this.zoho.client.secret,

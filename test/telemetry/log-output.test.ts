@@ -25,14 +25,14 @@ afterEach(() => {
   pipe.close()
 })
 
-const linesFrom = (first: number, count: number) =>
-  Array.from({ length: count }, (_, index) => `${first + index} ${'x'.repeat((index * 37) % 900)}\n`)
+const numberedLines = (count: number) =>
+  Array.from({ length: count }, (_, index) => `${index + 1} ${'x'.repeat((index * 37) % 900)}\n`)
 const isEmpty = (text: string) => text.trim() === ''
 
 test('lines come whole, once and in their order, though the reader stops for a time', async () => {
   const output = createLogOutput(descriptor)
   pipe.fill()
-  const lines = linesFrom(1, 1000)
+  const lines = numberedLines(1000)
   for (const line of lines) output.write(line)
   let read = ''
   const reading = setInterval(() => (read += pipe.read()), 1)
@@ -60,7 +60,7 @@ test('a line is written though the one before left nothing behind for the moment
 test('the end comes though nobody reads, and nothing comes later but the write that was under way', async () => {
   const output = createLogOutput(descriptor)
   pipe.fill()
-  for (const line of linesFrom(1, 100)) output.write(line)
+  for (const line of numberedLines(100)) output.write(line)
   await output.end(50)
   expect(isEmpty(pipe.read())).toBe(true)
   output.write('later\n')
@@ -72,7 +72,7 @@ test('the end comes though nobody reads, and nothing comes later but the write t
 
 test('what a crash leaves unwritten is written at once, as far as there is a reader', () => {
   const output = createLogOutput(descriptor)
-  const lines = linesFrom(1, 50)
+  const lines = numberedLines(50)
   for (const line of lines.slice(0, 5)) output.write(line)
   output.flushNow()
   expect(pipe.read()).toBe(lines.slice(0, 5).join(''))
@@ -87,7 +87,7 @@ test('a full disk, or a reader who has died, is no reason to end', async () => {
   pipe.abandon()
   for (const place of [full, descriptor]) {
     const output = createLogOutput(place)
-    for (const line of linesFrom(1, 100)) output.write(line)
+    for (const line of numberedLines(100)) output.write(line)
     await output.end(50)
     output.write('later\n')
     output.flushNow()
