@@ -13,9 +13,12 @@ export function refuseOddHeaders(app: FastifyInstance): void {
   })
 }
 
-const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
+const CONDITIONS = ['if-match', 'if-none-match']
 
-/** A change on a condition that nobody here looks at would be made all the same. */
+/**
+ * A change on a condition that nobody here looks at would be made all the same. Those on a time are to be ignored (RFC
+ * 9110, sections 13.1.3 and 13.1.4): no token has a `Last-Modified`.
+ */
 export function refuseUnusedConditions(app: FastifyInstance): void {
   app.addHook('onRequest', ({ headers, routeOptions: { config, schema } }, _reply, done) => {
     const used = schema?.headers === undefined ? undefined : 'if-match'
