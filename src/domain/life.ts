@@ -62,6 +62,11 @@ export function refreshDueAt(
   return provider === null ? later(due, now) : later(due, nextSlot(token.renewals, provider, now))
 }
 
+/** When it will do so: a save may have moved that before the end of a back-off, which only a take-over does not wait for. */
+export function willBeRenewedAt({ refreshDueAt: due, retryAt, leaseUntil }: Token): Date | null {
+  return due === null || retryAt === null || leaseUntil !== null ? due : later(due, retryAt)
+}
+
 /** The first moment at which the provider's limit allows another renewal of the same refresh token. */
 export function nextSlot(renewals: Date[], provider: Provider, now: Date): Date {
   if (provider.limit === null) return now

@@ -2,6 +2,7 @@ import type { AccessToken, Token as WireToken } from '../contract/tokens.ts'
 import type { Caller } from '../domain/caller.ts'
 import { allows } from '../domain/caller.ts'
 import type { Secret } from '../domain/secret.ts'
+import { willBeRenewedAt } from '../domain/life.ts'
 import { secondsBetween } from '../domain/time.ts'
 import type { Found, Reading } from '../domain/token-store.ts'
 import type { LastError, Token } from '../domain/token.ts'
@@ -69,7 +70,7 @@ function viewOf(
     expires_in: secondsUntil(token.expiresAt, now),
     status: token.status,
     refreshable,
-    refresh_due_at: refreshable ? token.refreshDueAt?.toISOString() : undefined,
+    refresh_due_at: refreshable ? willBeRenewedAt(token)?.toISOString() : undefined,
     last_error: errorView(token.lastError),
     version: token.version,
     created_at: token.createdAt.toISOString(),

@@ -102,6 +102,8 @@ test('a provider that is unavailable is left alone for as long as it asks, by fo
     expect(retryAfter(answer)).toBeGreaterThan(60)
   }
   expect(world.requests).toBe(1)
+  const { body } = await world.vault.save({ id, access_token: 'another', expires_in: 15 })
+  expect(Date.parse(body.refresh_due_at ?? '')).toBeGreaterThan(Date.now() + 60_000)
   world.zoho.recover()
   await waited(id)
   expect((await world.refresh(id)).status).toBe(200)
