@@ -24,7 +24,9 @@ export function hmacUnder(key: KeyObject): Hmac {
   /** Behind the padded key stands the inner digest, for as long as it takes to hash it. */
   const outer = Buffer.concat([block.map((byte) => byte ^ 0x5c)], BLOCK_BYTES + DIGEST_BYTES)
   return (...message) => {
-    sha256(padded(inner, message)).copy(outer, BLOCK_BYTES)
+    const whole = padded(inner, message)
+    sha256(whole).copy(outer, BLOCK_BYTES)
+    whole.fill(0)
     return sha256(outer)
   }
 }

@@ -21,7 +21,7 @@ interface Answer {
   now: Date
 }
 
-/** At most 100 rows, and the database's clock at that moment; of nothing nobody asks when it was. */
+/** At most 100 rows, and the database's clock at that moment; of none it means nothing. */
 interface FoundRows {
   rows: StoredToken[]
   now: Date
@@ -63,7 +63,7 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
 }
 
 /**
- * Look-ups of one turn of the event loop make one statement, whosever they are. The limit of each keeps it a look-up of
+ * Look-ups of one turn of the event loop that go by the same make one statement, whosever they are. The limit of each keeps it a look-up of
  * its own in the plan: an index is searched once for each, however many they are. Where several tokens match, they come
  * without their secrets.
  */
