@@ -18,13 +18,17 @@ export interface Provider {
 }
 
 /** What every request to a provider needs to say. */
-export interface ProviderRequest {
+interface AnyRequest {
   provider: string
   /** Null where it is not known: a revocation may go without. */
   clientId: string | null
   clientSecret: Secret | null
   /** Chooses the data centre of a provider that has several. */
   apiDomain: string | null
+}
+
+/** The same, and until when it may be sent. */
+export interface ProviderRequest extends AnyRequest {
   /** Past this moment, on the clock of `performance.now()`, the request must not be sent any more. */
   sendBeforeMs: number
 }
@@ -44,7 +48,7 @@ export interface ExchangeRequest extends ProviderRequest {
 }
 
 /** What a revocation needs to say (RFC 7009). */
-export interface RevokeRequest extends ProviderRequest {
+export interface RevokeRequest extends AnyRequest {
   token: Secret
   kind: 'refresh_token' | 'access_token'
 }
@@ -107,6 +111,6 @@ export interface Providers {
   refresh(request: RefreshRequest): Promise<RefreshOutcome>
   /** The same for an authorization code; `dead` is the code's. */
   exchange(request: ExchangeRequest): Promise<RefreshOutcome>
-  /** What sends a revocation, in the same way; null where the provider is not known, or has no endpoint for it. */
-  revocation(request: RevokeRequest): (() => Promise<RevokeOutcome>) | null
+  /** What sends a revocation, in the same way and until that moment; null where the provider is not known, or has no endpoint for it. */
+  revocation(request: RevokeRequest): ((sendBeforeMs: number) => Promise<RevokeOutcome>) | null
 }

@@ -89,8 +89,8 @@ export function createProviders(
       if (route === null) return () => Promise.resolve({ kind: 'misconfigured', error: UNKNOWN_API_DOMAIN })
       const { revokeUrl } = route.endpoints
       if (revokeUrl === null) return null
-      return async () => {
-        const reply = await send(revokePost(request, provider, revokeUrl))
+      return async (sendBeforeMs) => {
+        const reply = await send(revokePost({ ...request, sendBeforeMs }, provider, revokeUrl))
         return reply.kind === 'answered' ? classifyRevocation(reply, now()) : failureOf(reply)
       }
     },
@@ -128,7 +128,11 @@ function postOf(
 const MOST_REVOCATION_MS = 10_000
 
 /** Zoho, which alone has data centres, takes the token and nothing else. */
-function revokePost(request: RevokeRequest, provider: ProviderSettings, url: string): FormPost {
+function revokePost(
+  request: RevokeRequest & ProviderRequest,
+  provider: ProviderSettings,
+  url: string,
+): FormPost {
   const { clientId, token, kind } = request
   const isOnlyToken = provider.sites.kind === 'many'
   const form = { token, ...(!isOnlyToken && { token_type_hint: kind }) }

@@ -68,12 +68,12 @@ async function revokeGrant(
   grant: Secret,
   actor: string,
 ): Promise<void> {
-  const request = requestOf(token, grant, clock.monotonicMs() + MOST_SEND_MS)
+  const request = requestOf(token, grant)
   const send = providers.revocation(request)
   if (send === null) throw unsupported(token)
   const revoked = { revoked: request.kind }
   await store.record(token, { type: 'revocation.started', actor, facts: revoked })
-  const outcome = await send()
+  const outcome = await send(clock.monotonicMs() + MOST_SEND_MS)
   if (outcome.kind === 'revoked') {
     const facts = { ...revoked, answer: outcome.answer }
     await store.record(token, { type: 'revocation.succeeded', actor, facts })
@@ -88,10 +88,9 @@ async function revokeGrant(
 function requestOf(
   { provider, clientId, clientSecret, refreshToken, apiDomain }: Token,
   token: Secret,
-  sendBeforeMs: number,
 ): RevokeRequest {
   const kind = refreshToken === null ? 'access_token' : 'refresh_token'
-  return { provider, clientId, clientSecret, token, kind, apiDomain, sendBeforeMs }
+  return { provider, clientId, clientSecret, token, kind, apiDomain }
 }
 
 function unsupported({ provider }: Token): VaultError {

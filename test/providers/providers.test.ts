@@ -174,13 +174,12 @@ describe('a revocation', () => {
 
   test('takes the form of RFC 7009 and the client, of Zoho the token alone', async () => {
     const { posts, providers } = over(answered({}))
-    for (const provider of ['google', 'xero', 'zoho']) {
-      expect(await providers.revocation({ ...request, provider })?.()).toEqual({
-        kind: 'revoked',
-        answer: 'ok',
-      })
-    }
-    await providers.revocation({ ...request, provider: 'google', clientId: null })?.()
+    const revoke = (given: { provider: string; clientId?: null }) =>
+      providers.revocation({ ...request, ...given })?.(7)
+    for (const provider of ['google', 'xero', 'zoho'])
+      expect(await revoke({ provider })).toEqual({ kind: 'revoked', answer: 'ok' })
+    await revoke({ provider: 'google', clientId: null })
+    expect(posts.map(({ sendBeforeMs }) => sendBeforeMs)).toEqual([7, 7, 7, 7])
     expect(posts.map(({ url, client: { auth } }) => [url, auth])).toEqual([
       ['https://oauth2.googleapis.com/revoke', 'body'],
       ['https://identity.xero.com/connect/revocation', 'basic'],

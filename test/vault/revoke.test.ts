@@ -137,23 +137,40 @@ test('a token that changes with each try is not deleted: whatever it has by then
   expect(deletions).toEqual([])
 })
 
-test('a revocation whose start cannot be stored is not sent', async () => {
-  let isSent = false
+describe('the start of a revocation', () => {
   const token = tokenOf({ id: 'a', clientId: 'c', refreshToken: 'r' })
-  const store = {
-    get: () => Promise.resolve({ token, now: NOON }),
-    record: () => Promise.reject(storageUnavailable('The database takes no writes.')),
-  } as unknown as TokenStore
-  const providers = {
-    revocation: () => () => {
-      isSent = true
+  const storeThat = (record: () => Promise<void>) =>
+    ({
+      get: () => Promise.resolve({ token, now: NOON }),
+      record,
+      deleteUntouched: () => Promise.resolve(true),
+    }) as unknown as TokenStore
+  const sending = () => {
+    const sent: number[] = []
+    const send = (sendBeforeMs: number) => {
+      sent.push(sendBeforeMs)
       return Promise.resolve({ kind: 'revoked', answer: 'ok' })
-    },
-  } as unknown as Providers
-  await expect(revokeToken({ store, providers, clock }, caller, 'a', 'any')).rejects.toMatchObject({
-    code: 'storage_unavailable',
+    }
+    return { sent, providers: { revocation: () => send } as unknown as Providers }
+  }
+
+  test('is stored before anything is sent, and where it cannot be nothing is', async () => {
+    const store = storeThat(() => Promise.reject(storageUnavailable('The database takes no writes.')))
+    const { sent, providers } = sending()
+    await expect(revokeToken({ store, providers, clock }, caller, 'a', 'any')).rejects.toMatchObject({
+      code: 'storage_unavailable',
+    })
+    expect(sent).toEqual([])
   })
-  expect(isSent).toBe(false)
+
+  test('takes nothing from the time for sending, however long it takes to store', async () => {
+    let nowMs = 0
+    const store = storeThat(() => Promise.resolve(void (nowMs += 9_000)))
+    const { sent, providers } = sending()
+    const slow = { ...clock, monotonicMs: () => nowMs }
+    await revokeToken({ store, providers, clock: slow }, caller, 'a', 'any')
+    expect(sent).toEqual([19_000])
+  })
 })
 
 describe('a revocation during a renewal', () => {
