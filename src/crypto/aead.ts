@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { mostBytes } from '../domain/hmac.ts'
 
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
@@ -27,14 +28,10 @@ export function decrypt(key: KeyObject, sealed: Buffer, associated: Buffer): Buf
 }
 
 const LENGTH_BYTES = 4
-/** No unit of a string takes more in UTF-8. */
-const MOST_BYTES_PER_UNIT = 3
 
 /** Each part behind its length, so that no two lists of parts read the same. */
 export function lengthPrefixed(...parts: (string | Buffer)[]): Buffer {
-  let most = 0
-  for (const part of parts) most += LENGTH_BYTES + MOST_BYTES_PER_UNIT * part.length
-  const prefixed = Buffer.allocUnsafe(most)
+  const prefixed = Buffer.allocUnsafe(LENGTH_BYTES * parts.length + mostBytes(parts))
   let end = 0
   for (const part of parts) {
     const start = end + LENGTH_BYTES

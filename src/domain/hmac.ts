@@ -39,7 +39,7 @@ function padded(inner: Buffer, message: (string | Buffer)[]): Buffer {
   return into.subarray(0, end)
 }
 
-/** No unit of a text takes more than three bytes. */
-function mostBytes(message: (string | Buffer)[]): number {
-  return message.reduce((most, part) => most + (typeof part === 'string' ? 3 : 1) * part.length, 0)
+/** So many bytes at most are these parts: no unit of a text takes more than three in UTF-8. */
+export function mostBytes(parts: (string | Buffer)[]): number {
+  return parts.reduce((most, part) => most + (typeof part === 'string' ? 3 : 1) * part.length, 0)
 }
