@@ -62,7 +62,10 @@ export function refreshDueAt(
   return provider === null ? later(due, now) : later(due, nextSlot(token.renewals, provider, now))
 }
 
-/** When it will do so: a save may have moved that before the end of a back-off, which only a take-over does not wait for. */
+/**
+ * When the refresher will renew it: a save may have moved the moment at which it is due before the end of a back-off,
+ * which only a take-over does not wait for.
+ */
 export function willBeRenewedAt({ refreshDueAt: due, retryAt, leaseUntil }: Token): Date | null {
   return due === null || retryAt === null || leaseUntil !== null ? due : later(due, retryAt)
 }

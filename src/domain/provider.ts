@@ -18,17 +18,13 @@ export interface Provider {
 }
 
 /** What every request to a provider needs to say. */
-interface AnyRequest {
+export interface ProviderRequest {
   provider: string
   /** Null where it is not known: a revocation may go without. */
   clientId: string | null
   clientSecret: Secret | null
   /** Chooses the data centre of a provider that has several. */
   apiDomain: string | null
-}
-
-/** The same, and until when it may be sent. */
-export interface ProviderRequest extends AnyRequest {
   /** Past this moment, on the clock of `performance.now()`, the request must not be sent any more. */
   sendBeforeMs: number
 }
@@ -47,8 +43,8 @@ export interface ExchangeRequest extends ProviderRequest {
   redirectUrl: string | null
 }
 
-/** What a revocation needs to say (RFC 7009). */
-export interface RevokeRequest extends AnyRequest {
+/** What a revocation needs to say (RFC 7009); until when is said where it is sent. */
+export interface RevokeRequest extends Omit<ProviderRequest, 'sendBeforeMs'> {
   token: Secret
   kind: 'refresh_token' | 'access_token'
 }
@@ -111,6 +107,9 @@ export interface Providers {
   refresh(request: RefreshRequest): Promise<RefreshOutcome>
   /** The same for an authorization code; `dead` is the code's. */
   exchange(request: ExchangeRequest): Promise<RefreshOutcome>
-  /** What sends a revocation, in the same way and until that moment; null where the provider is not known, or has no endpoint for it. */
+  /**
+   * What sends a revocation, in the same way and until that moment; null where the provider is not known, or has no
+   * endpoint for it.
+   */
   revocation(request: RevokeRequest): ((sendBeforeMs: number) => Promise<RevokeOutcome>) | null
 }

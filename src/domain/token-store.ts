@@ -12,7 +12,10 @@ export interface Reading {
   now: Date
 }
 
-/** Tokens read, and the storage's own clock at that moment: the only one by which expiries are judged. Of none it means nothing. */
+/**
+ * Tokens read, and the storage's own clock at that moment: the only one by which expiries are judged. Of none it means
+ * nothing.
+ */
 export interface Found {
   tokens: Token[]
   now: Date

@@ -63,9 +63,9 @@ const CONDITIONS: Record<Criterion['by'], { type: 'text' | 'bytea'; matches: str
 }
 
 /**
- * Look-ups of one turn of the event loop that go by the same make one statement, whosever they are. The limit of each keeps it a look-up of
- * its own in the plan: an index is searched once for each, however many they are. Where several tokens match, they come
- * without their secrets.
+ * Look-ups of one turn of the event loop that go by the same make one statement, whosever they are. The limit of each
+ * keeps it a look-up of its own in the plan: an index is searched once for each, however many they are. Where several
+ * tokens match, they come without their secrets.
  */
 export function createLookUp(db: Db): LookUp {
   const lookUpsOf = (openable: Openable) =>
