@@ -10,6 +10,7 @@ import { JsonLines } from '../support/json-lines.ts'
 import { startVaultProcess, vaultSettings } from '../support/vault-process.ts'
 import type { VaultProcess, VaultSettings } from '../support/vault-process.ts'
 import type { ApplicationSettings, Failure, Outcome, Question, ShownToken } from './zoho-application.ts'
+import { loadSdk, SDK_NAMES } from './zoho-sdks.ts'
 import type { ConfiguredToken } from './zoho-sdks.ts'
 
 const APPLICATION = fileURLToPath(new URL('zoho-application.ts', import.meta.url))
@@ -40,6 +41,8 @@ export interface World {
 }
 
 export async function createWorld(lifetimeSeconds: number): Promise<World> {
+  // To load one stops this process for seconds, in which the connections that it makes would time out.
+  await Promise.all(SDK_NAMES.map(loadSdk))
   const database = await createTestDatabase()
   const zoho = await FakeZoho.start({ lifetimeSeconds })
   const dataCentre = { name: 'stand-in', api_domain: zoho.url, accounts_url: zoho.url }
