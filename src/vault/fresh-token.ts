@@ -38,7 +38,11 @@ export async function freshToken(
   const provider = parts.providers.find(token.provider)
   if (!canRenew(token, provider, now)) return living(reading, provider)
   const renewal = await awaitRenewal(parts, token, provider, false)
-  return living(renewal ?? { token, now: new Date(now.getTime() + MOST_WAIT_MS) }, provider)
+  if (renewal !== null) return living(renewal, provider)
+  const late = { token, now: new Date(now.getTime() + MOST_WAIT_MS) }
+  if (isLive(token, late.now)) return late
+  // An error that the token has is of an earlier renewal: this one is under way.
+  throw notAnswered()
 }
 
 /** Renews now and reports what came of it; one that comes too soon gets the current token while it lives. */

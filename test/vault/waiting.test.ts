@@ -27,6 +27,19 @@ test('a caller waits 15 s at most, while the renewal goes on and is kept', async
   expect(world.requests).toBe(2)
 })
 
+test('a caller who has waited in vain is not told of the failure before', async () => {
+  world.zoho.make({ status: 401, body: '{"error":"invalid_client"}' }, 'refresh', 1)
+  const { id } = await world.save(0)
+  expect((await world.accessToken(id)).body.code).toBe('client_refused')
+  await world.database.query('delete from clients')
+  await world.age(id, 3600)
+  world.zoho.make(SLOW)
+  const { status, body } = await world.accessToken(id)
+  expect(await world.read(id)).toMatchObject({ last_error: { code: 'client_refused' } })
+  expect([status, body.code]).toEqual([503, 'provider_unavailable'])
+  expect(body.detail).toBe('The provider has not answered in time. Try again.')
+})
+
 test('an exchange that takes longer is answered 503, goes on, and the audit log names its token', async () => {
   world.zoho.make(SLOW, 'exchange')
   const code = {
