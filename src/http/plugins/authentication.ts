@@ -41,7 +41,7 @@ export function authenticateCallers(
   // Before the body is parsed: a stranger costs no more than the header.
   app.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config
-    if (!request.is404 && scope !== 'public') await checkKey(request)
+    if (scope !== 'public') await checkKey(request)
   })
   // Once more behind a body that took its time: the key may be revoked by now.
   app.addHook('preHandler', (request, reply, done) => {
@@ -57,7 +57,7 @@ export function authenticateCallers(
 export function guardRoutes(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { scope } = request.routeOptions.config
-    const isAllowed = request.is404 || scope === 'public' || holds(callerOf(request), scope)
+    const isAllowed = scope === 'public' || holds(callerOf(request), scope)
     done(isAllowed ? undefined : insufficientScope(scope))
   })
 }

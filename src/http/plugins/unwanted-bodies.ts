@@ -4,7 +4,7 @@ import { invalidRequest } from '../../domain/errors.ts'
 /** What is sent to a route that takes no body would be dropped in silence. Many clients send `{}` for nothing. */
 export function refuseUnwantedBodies(app: FastifyInstance): void {
   app.addHook('preValidation', (request, _reply, done) => {
-    const isWanted = request.is404 || request.routeOptions.schema?.body !== undefined
+    const isWanted = request.routeOptions.schema?.body !== undefined
     done(isWanted || !hasContent(request) ? undefined : unwanted())
   })
 }
