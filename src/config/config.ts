@@ -9,7 +9,7 @@ import {
   parseMasterKeys,
   parseMysqlUrl,
 } from './formats.ts'
-import type { Environment, Form, Range, Settings } from './settings.ts'
+import type { Environment, Form, Settings } from './settings.ts'
 import { createSettings } from './settings.ts'
 import type { Tls } from './tls.ts'
 import { readTls } from './tls.ts'
@@ -66,6 +66,7 @@ const MYSQL_URL: Form = [
 ]
 const DAY_SECONDS = 86_400
 const LIMIT = { least: 1, most: 1_000_000 }
+const PORT = { least: 0, most: 65_535 }
 
 /** @throws StartupError with a line for each variable that is wrong */
 export function readConfig(env: Environment = process.env): Config {
@@ -77,32 +78,22 @@ export function readConfig(env: Environment = process.env): Config {
   }
   const config: Config = {
     host: settings.text('HOST') ?? '127.0.0.1',
-    port: settings.integer('PORT', { least: 0, most: 65_535, fallback: 8080 }),
+    port: settings.integer('PORT', { ...PORT, example: 8080 }) ?? 8080,
     databaseUrls,
     dataDir: settings.text('TOKEN_VAULT_DATA_DIR') ?? '.token-vault',
     masterKeys,
     bootstrapKey: settings.parsed('TOKEN_VAULT_BOOTSTRAP_KEY', parseApiKey, API_KEY),
     providers: readProviders(settings),
-    refreshMarginSeconds: settings.integer('TOKEN_VAULT_REFRESH_MARGIN', {
-      least: 1,
-      most: DAY_SECONDS,
-      fallback: 600,
-    }),
-    refreshConcurrency: settings.integer('TOKEN_VAULT_REFRESH_CONCURRENCY', {
-      least: 1,
-      most: 10_000,
-      fallback: 32,
-    }),
+    refreshMarginSeconds:
+      settings.integer('TOKEN_VAULT_REFRESH_MARGIN', { least: 1, most: DAY_SECONDS, example: 600 }) ?? 600,
+    refreshConcurrency:
+      settings.integer('TOKEN_VAULT_REFRESH_CONCURRENCY', { least: 1, most: 10_000, example: 32 }) ?? 32,
     refresher: settings.choice('TOKEN_VAULT_REFRESHER', ['on', 'off'], 'on') === 'on',
-    eventsDays: settings.integer('TOKEN_VAULT_EVENTS_DAYS', { least: 1, most: 36_500, fallback: 90 }),
+    eventsDays: settings.integer('TOKEN_VAULT_EVENTS_DAYS', { least: 1, most: 36_500, example: 90 }) ?? 90,
     auditLog: settings.text('TOKEN_VAULT_AUDIT_LOG'),
-    rateLimit: readOptional(settings, 'TOKEN_VAULT_RATE_LIMIT', { ...LIMIT, fallback: 50 }),
-    disclosureBudget: readOptional(settings, 'TOKEN_VAULT_DISCLOSURE_BUDGET', { ...LIMIT, fallback: 1_000 }),
-    metricsPort: readOptional(settings, 'TOKEN_VAULT_METRICS_PORT', {
-      least: 0,
-      most: 65_535,
-      fallback: 9464,
-    }),
+    rateLimit: settings.integer('TOKEN_VAULT_RATE_LIMIT', { ...LIMIT, example: 50 }),
+    disclosureBudget: settings.integer('TOKEN_VAULT_DISCLOSURE_BUDGET', { ...LIMIT, example: 1_000 }),
+    metricsPort: settings.integer('TOKEN_VAULT_METRICS_PORT', { ...PORT, example: 9464 }),
     tls: readTls(settings),
     mysqlUrl: settings.parsed('MYSQL_URL', parseMysqlUrl, MYSQL_URL),
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -127,11 +118,6 @@ function readDatabaseUrls(settings: Settings): string[] | null {
   const example = `${DATABASE_URL[1]}?sslmode=verify-full`
   settings.fault('DATABASE_URL', `its sslmode must be one of ${SSL_MODES.join(', ')}`, example)
   return null
-}
-
-/** The fallback is what an error message gives as an example. */
-function readOptional(settings: Settings, name: string, range: Range): number | null {
-  return settings.text(name) === null ? null : settings.integer(name, range)
 }
 
 function readProviders(settings: Settings): unknown {

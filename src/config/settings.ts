@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface Range {
+interface Range {
   least: number
   most: number
-  fallback: number
+  /** What an error message shows. */
+  example: number
 }
 
 /** What a value must be, in words that follow on "must be", and an example. */
@@ -15,7 +16,8 @@ export type Form = readonly [words: string, example: string]
 export interface Settings {
   /** The variable's text, from `NAME_FILE` where that is given; null where it is unset or empty. */
   text(name: string): string | null
-  integer(name: string, range: Range): number
+  /** Null where it is unset, or has a fault. */
+  integer(name: string, range: Range): number | null
   choice<Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice
   /** What the text parses to; `parse` returns null for what is not of the `form`. Null where it is unset. */
   parsed<Value>(name: string, parse: (text: string) => Value | null, form: Form): Value | null
@@ -69,13 +71,13 @@ export function createSettings(env: Environment, secretNames: readonly string[])
       const known = faults.some((line) => line.startsWith(`${name}:`) || line.startsWith(`${name}_FILE:`))
       if (!known) fault(name, wrong, example)
     },
-    integer(name, { least, most, fallback }) {
+    integer(name, { least, most, example }) {
       const value = text(name)
-      if (value === null) return fallback
+      if (value === null) return null
       const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN
       if (number >= least && number <= most) return number
-      fault(name, `must be a whole number from ${least} to ${most}`, String(fallback))
-      return fallback
+      fault(name, `must be a whole number from ${least} to ${most}`, String(example))
+      return null
     },
     choice(name, choices, fallback) {
       const value = text(name)
