@@ -12,34 +12,37 @@ import { FIELD_SCOPES } from './route-rules.ts'
 interface TokenViewOptions {
   ledger: Ledger
   isRefreshable: (token: Token) => boolean
-  /** False where only metadata was asked for. */
-  secrets: boolean
 }
 
-/** Tokens as this caller may see them: a field that its key may not see is left out, and not even opened. */
-export function tokenViews(caller: Caller, { tokens, now }: Found, options: TokenViewOptions): WireToken[] {
-  const { ledger, secrets, isRefreshable } = options
-  const disclosed = ledger.disclose(tokens.map((token) => showingOf(caller, token, secrets)))
-  return tokens.map((token, index) => viewOf({ token, now }, isRefreshable(token), disclosed[index]))
-}
-
-export function tokenView(caller: Caller, reading: Reading, options: TokenViewOptions): WireToken {
-  const { ledger, secrets, isRefreshable } = options
-  const [disclosed] = ledger.disclose([showingOf(caller, reading.token, secrets)])
+/** A token as this caller may see it: a field that its key may not see is left out, and not even opened. */
+export function tokenView(
+  caller: Caller,
+  reading: Reading,
+  { ledger, isRefreshable }: TokenViewOptions,
+): WireToken {
+  const [disclosed] = ledger.disclose([showingOf(caller, reading.token)])
   return viewOf(reading, isRefreshable(reading.token), disclosed)
 }
 
-function showingOf(caller: Caller, token: Token, isAskedFor: boolean): Showing {
+/** The same of many; without `secrets` only their metadata. */
+export function tokenViews(
+  caller: Caller,
+  { tokens, now }: Found,
+  { ledger, isRefreshable, secrets }: TokenViewOptions & { secrets: boolean },
+): WireToken[] {
+  const disclosed = secrets ? ledger.disclose(tokens.map((token) => showingOf(caller, token))) : []
+  return tokens.map((token, index) => viewOf({ token, now }, isRefreshable(token), disclosed[index]))
+}
+
+function showingOf(caller: Caller, token: Token): Showing {
   const secrets: Record<string, Secret> = {}
   const show = (field: keyof typeof FIELD_SCOPES, secret: Secret | null) => {
     if (secret !== null && allows(caller, FIELD_SCOPES[field])) secrets[field] = secret
   }
-  if (isAskedFor) {
-    show('client_secret', token.clientSecret)
-    show('refresh_token', token.refreshToken)
-    show('grant_token', token.grantToken)
-    show('access_token', token.accessToken)
-  }
+  show('client_secret', token.clientSecret)
+  show('refresh_token', token.refreshToken)
+  show('grant_token', token.grantToken)
+  show('access_token', token.accessToken)
   return { tokenId: token.id, secrets }
 }
 

@@ -1,18 +1,15 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { Caller } from '../../domain/caller.ts'
-import type { Token } from '../../domain/token.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as operations from '../operations.ts'
 import { ledgerOf } from '../plugins/audit.ts'
 import { callerOf, requireScope } from '../plugins/authentication.ts'
 import { announceSaved, createTokenAnswers, etagOf } from '../token-answers.ts'
 import { toDeleteFilter, toIfVersion, toPage, toPartialToken, toSaveRequest } from '../token-requests.ts'
-import { tokenViews } from '../token-view.ts'
 
 /** Find, get, save, list and delete. */
 export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app, { vault }, done) => {
-  const isRefreshable = (token: Token) => vault.isRefreshable(token)
-  const { show, disclose } = createTokenAnswers(vault)
+  const { show, disclose, list } = createTokenAnswers(vault)
 
   app.post('/tokens/find', { schema: operations.findToken }, async (request, reply) => {
     const caller = callerOf(request)
@@ -51,7 +48,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox<{ vault: Vault }> = (app,
     const page = toPage(caller, request.query)
     const listed = await vault.list(caller, page)
     return {
-      tokens: tokenViews(caller, listed, { ledger: ledgerOf(request), isRefreshable, secrets: page.secrets }),
+      tokens: list(request, listed, page.secrets),
       ...(listed.next !== null && { next_cursor: listed.next }),
     }
   })
