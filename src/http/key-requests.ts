@@ -4,8 +4,7 @@ import { time } from './token-requests.ts'
 import { readBody } from './validation.ts'
 
 export function toKeyRequest({ name, scopes, expires_at: given }: KeyBody): KeyRequest {
-  if (given === 'never') return { name, scopes, expiresAt: null }
-  return { name, scopes, expiresAt: time('/expires_at', given) ?? undefined }
+  return { name, scopes, expiresAt: given === 'never' ? given : time('/expires_at', given) }
 }
 
 /**

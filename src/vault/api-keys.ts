@@ -14,8 +14,8 @@ interface NewApiKey {
 export interface KeyRequest {
   name: string
   scopes: Scope[]
-  /** Null: never; undefined: in 90 days. */
-  expiresAt: Date | null | undefined
+  /** Null: in 90 days. */
+  expiresAt: Date | 'never' | null
 }
 
 /** The keys of a namespace, for those who hold one with `admin`, and for the command line. */
@@ -47,7 +47,7 @@ export function createApiKeys(store: ApiKeyStore): ApiKeys {
         )
       }
       const now = await store.now()
-      const expiresAt = asked === undefined ? new Date(now.getTime() + DEFAULT_LIFE_MS) : asked
+      const expiresAt = asked === 'never' ? null : (asked ?? new Date(now.getTime() + DEFAULT_LIFE_MS))
       if (expiresAt !== null && expiresAt <= now) {
         throw invalidRequest('The key would be born expired.', '/expires_at', 'lies in the past')
       }

@@ -24,7 +24,7 @@ export async function makeNamespace(
   const caller = { namespaceId: id, keyId: 'cli', scopes: new Set(SCOPES) }
   const keys: TestNamespace['keys'] = []
   for (const scopes of scopesOfKeys) {
-    const { apiKey, key } = await apiKeys.create(caller, { name, scopes, expiresAt: null })
+    const { apiKey, key } = await apiKeys.create(caller, { name, scopes, expiresAt: 'never' })
     keys.push({ id: apiKey.id, key: key.reveal() })
   }
   await opened.close()
