@@ -16,8 +16,8 @@ export interface RenewalObserver {
   clientPaused(pause: { ref: TokenRef; provider: string; clientId: string | null; pause: ClientPause }): void
   /** An answer is in hand and the storage does not take it: it is tried again. */
   renewalNotStored(ref: TokenRef, error: unknown): void
-  /** A renewal that nobody waits for has ended without an outcome. */
-  renewalFailed(ref: TokenRef, error: unknown): void
+  /** Of one that nobody waits for. */
+  renewalEndedWithoutOutcome(ref: TokenRef, error: unknown): void
   /** The search for due tokens failed; it goes on. */
   refresherFailed(error: unknown): void
 }

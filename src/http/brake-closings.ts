@@ -5,8 +5,8 @@ export type Brake = 'request_rate' | 'disclosure_budget'
 
 /** Which brakes are closed, so that each closing is told of once and not with every refused request. */
 export interface BrakeClosings {
-  /** False where this brake is closed for this key already. */
-  isFirst(brake: Brake, keyId: string, forSeconds: number): boolean
+  /** Closes the brake for this key and so long; false where it is closed already. */
+  close(brake: Brake, keyId: string, forSeconds: number): boolean
   /** This closing could not be told of: the next refusal is the first again. */
   forget(brake: Brake, keyId: string): void
 }
@@ -17,7 +17,7 @@ export function createBrakeClosings(clock: Clock): BrakeClosings {
   const closedUntilMs = new Map<string, number>()
   const keyOf = (brake: Brake, keyId: string) => `${brake} ${keyId}`
   return {
-    isFirst(brake, keyId, forSeconds) {
+    close(brake, keyId, forSeconds) {
       const nowMs = clock.monotonicMs()
       const key = keyOf(brake, keyId)
       if ((closedUntilMs.get(key) ?? 0) > nowMs) return false

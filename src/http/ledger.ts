@@ -61,7 +61,7 @@ export function createLedger(parts: LedgerParts): Ledger {
 
   const refusal = (brake: Brake, waitSeconds: number): VaultError => {
     observer.braked(brake)
-    if (closings.isFirst(brake, caller.keyId, waitSeconds)) entries.push({ brake })
+    if (closings.close(brake, caller.keyId, waitSeconds)) entries.push({ brake })
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }
   const reveal = ({ secrets, ...about }: Showing): Record<string, string> => {

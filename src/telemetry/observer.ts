@@ -43,7 +43,7 @@ export function createObserver(
       log.error({ token_id: ref.id, err: error }, 'a renewal waits for the storage')
       metrics.renewalStoreFailures.inc()
     },
-    renewalFailed(ref, error) {
+    renewalEndedWithoutOutcome(ref, error) {
       log.warn({ token_id: ref.id, err: error }, 'a renewal ended without an outcome')
     },
     exchangeSettled({ namespaceId, provider, outcome, ms }) {

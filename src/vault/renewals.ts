@@ -63,7 +63,7 @@ export function createRenewals(parts: RenewalsParts): Renewals {
     const { claimed, more } = await claiming.due(busy)
     for (const one of claimed) {
       hold(one).catch((error: unknown) => {
-        observer.renewalFailed(one.claim.token, error)
+        observer.renewalEndedWithoutOutcome(one.claim.token, error)
       })
     }
     return more

@@ -114,7 +114,7 @@ export const SILENT = {
   renewalSettled: () => undefined,
   clientPaused: () => undefined,
   renewalNotStored: () => undefined,
-  renewalFailed: (_ref: TokenRef, error: unknown) => {
+  renewalEndedWithoutOutcome: (_ref: TokenRef, error: unknown) => {
     expectStorageUnavailable(error)
   },
   refresherFailed: expectStorageUnavailable,

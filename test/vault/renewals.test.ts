@@ -61,7 +61,7 @@ function world(most = 8) {
     renewalSettled: silent,
     clientPaused: silent,
     renewalNotStored: silent,
-    renewalFailed: silent,
+    renewalEndedWithoutOutcome: silent,
     refresherFailed: silent,
   }
   const places = createPlaces(most)
