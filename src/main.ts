@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { openAudit } from './backing/open-audit.ts'
 import type { Backing } from './backing/open-backing.ts'
@@ -43,6 +44,7 @@ import { createHistory } from './vault/history.ts'
 import { createPlaces } from './vault/places.ts'
 import { createRefresher } from './vault/refresher.ts'
 import { createRenewals } from './vault/renewals.ts'
+import { createRevocations } from './vault/revocations.ts'
 import { createVault } from './vault/vault.ts'
 
 /** A service that serves. */
@@ -52,7 +54,7 @@ export interface Service {
   embeddedIn: string | null
   /** The first API key, at the start that generated it. */
   newKey: Secret | null
-  /** Stops taking requests, finishes those under way and the renewals in flight, and stops what it started. */
+  /** Stops taking requests, finishes those under way and what is in flight to providers, and stops what it started. */
   close(): Promise<void>
 }
 
@@ -150,13 +152,22 @@ interface Running extends ReturnType<typeof composeVault> {
 
 /** First whatever asks for work, then the work under way, and last what that stands on. */
 async function closeService(parts: Parts, running: Running): Promise<void> {
-  const { pools, audit, backing } = parts
-  const { refresher, sweeper, app, metricsApp, renewals, exchanges } = running
+  const { refresher, sweeper, app, metricsApp, renewals, exchanges, revocations } = running
   refresher.stop()
   sweeper.stop()
   await app.close()
-  await Promise.all([renewals.close(), exchanges.close()])
-  await Promise.all([pools.close(), audit.close(), metricsApp?.close()]).finally(() => backing.close())
+  await Promise.all([renewals.close(), exchanges.close(), revocations.close()])
+  await Promise.all([closeStorage(parts), metricsApp?.close()]).finally(() => parts.backing.close())
+}
+
+/** The audit log last: of a change whose caller has left it hears in the turn behind it. */
+async function closeStorage({ pools, audit }: Parts): Promise<void> {
+  try {
+    await pools.close()
+    await nextTurn()
+  } finally {
+    await audit.close()
+  }
 }
 
 /** What callers and the refresher can do, over the storage and the providers. */
@@ -172,8 +183,9 @@ function composeVault(parts: Parts, keyring: Keyring) {
   const headStart = createHeadStart(clock)
   const renewals = createRenewals({ ...sending, places, headStart })
   const exchanges = createExchanges({ ...sending, headStart, codes: createCodeStore(callers.db, keyring) })
+  const revocations = createRevocations({ store, providers, clock })
   const refresher = createRefresher({ renewals, places, clock, observer })
-  const vault = createVault({ store, providers, renewals, exchanges, policy, clock })
+  const vault = createVault({ store, providers, renewals, exchanges, revocations, policy, clock })
   const history = createHistory(createEventStore(callers.db), store)
   const sweeper = createEventSweeper({
     events: createEventStore(renewing.db),
@@ -182,7 +194,7 @@ function composeVault(parts: Parts, keyring: Keyring) {
     random: Math.random,
     observer,
   })
-  return { vault, history, refresher, sweeper, renewals, exchanges }
+  return { vault, history, refresher, sweeper, renewals, exchanges, revocations }
 }
 
 /** The port of the metrics, where they have one of their own, and that of the callers. Where one cannot be had, none. */

@@ -10,7 +10,7 @@ import type { Secret } from '../domain/secret.ts'
 import type { TokenStore } from '../domain/token-store.ts'
 import type { Token, TokenRef } from '../domain/token.ts'
 
-interface RevokeParts {
+export interface RevokeParts {
   store: TokenStore
   providers: Providers
   clock: Clock

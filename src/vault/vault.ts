@@ -14,7 +14,7 @@ import type { Exchanges } from './exchanges.ts'
 import type { FreshParts } from './fresh-token.ts'
 import { freshToken, refreshToken } from './fresh-token.ts'
 import { planSave } from './plan-save.ts'
-import { revokeToken } from './revoke-token.ts'
+import type { Revocations } from './revocations.ts'
 
 type Saved = Reading & { created: boolean; absorbedId: string | null }
 
@@ -50,6 +50,7 @@ interface VaultParts extends FreshParts {
   store: TokenStore
   policy: SchedulePolicy
   exchanges: Exchanges
+  revocations: Revocations
 }
 
 const USE_NOTED_EVERY_MS = 3_600_000
@@ -87,7 +88,7 @@ export function createVault(parts: VaultParts): Vault {
       return refreshToken(parts, reading)
     },
     exchange: (caller, code) => parts.exchanges.exchange(caller, code),
-    revoke: (caller, id, ifVersion) => revokeToken(parts, caller, id, ifVersion),
+    revoke: (caller, id, ifVersion) => parts.revocations.revoke(caller, id, ifVersion),
     isRefreshable: (token) => token.refreshToken !== null && providers.find(token.provider) !== null,
     noteUse({ token, now }) {
       if (token.accessToken === null) return

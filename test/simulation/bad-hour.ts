@@ -8,6 +8,7 @@ import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import { createRefresher } from '../../src/vault/refresher.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
+import { createRevocations } from '../../src/vault/revocations.ts'
 import type { Vault } from '../../src/vault/vault.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import { inSeconds, saveOf } from '../support/domain.ts'
@@ -112,7 +113,8 @@ export class BadHourWorld {
     createRefresher({ renewals, places, clock, observer: SILENT }).start()
     const unexpected = () => Promise.reject(new Error('nothing is exchanged here'))
     const exchanges = { exchange: unexpected, close: unexpected }
-    return createVault({ ...parts, renewals, exchanges })
+    const revocations = createRevocations(parts)
+    return createVault({ ...parts, renewals, exchanges, revocations })
   }
 
   #noting(store: TokenStore): TokenStore {

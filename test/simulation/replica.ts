@@ -9,6 +9,7 @@ import { createHeadStart } from '../../src/vault/head-start.ts'
 import { createPlaces } from '../../src/vault/places.ts'
 import type { Renewals } from '../../src/vault/renewals.ts'
 import { createRenewals } from '../../src/vault/renewals.ts'
+import { createRevocations } from '../../src/vault/revocations.ts'
 import type { Vault } from '../../src/vault/vault.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import type { Memory } from '../support/memory-store/memory.ts'
@@ -71,7 +72,8 @@ export function startReplica(name: string, around: Surroundings, onCrash: () => 
   }
   process.deliver(trouble.between(0, 500), () => void poll())
   const exchanges = { exchange: unexpected, close: unexpected }
-  return { process, renewals, vault: createVault({ ...parts, renewals, exchanges }) }
+  const revocations = createRevocations(parts)
+  return { process, renewals, vault: createVault({ ...parts, renewals, exchanges, revocations }) }
 }
 
 function storeOf(process: Process, { time, trouble, memory, watch, sabotage, isStorageAway }: Surroundings) {

@@ -48,6 +48,9 @@ export interface TestVault {
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   save(body: object | string, headers?: Record<string, string>): Promise<Answer>
   find(body: object): Promise<Answer>
+  /** Stops it; what it wrote can still be read. */
+  stop(): Promise<void>
+  /** The same, and removes what it wrote. */
   close(): Promise<void>
 }
 
@@ -85,6 +88,8 @@ export async function startVault({
   const logger = createLogger(config.logLevel, { write: (line) => lines.push(line) })
   const service = await serve(config, logger, false, keyCacheMs)
   const call = callerOf(service.url, key)
+  let stopped: Promise<void> | null = null
+  const stop = () => (stopped ??= service.close())
   return {
     url: service.url,
     key,
@@ -94,8 +99,9 @@ export async function startVault({
     call,
     save: (body, headers) => call('POST', '/v1/tokens', body, headers),
     find: (body) => call('POST', '/v1/tokens/find', body),
+    stop,
     async close() {
-      await service.close()
+      await stop()
       rmSync(folder, { recursive: true })
     },
   }

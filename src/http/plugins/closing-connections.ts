@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** What a request under way may take once the service stops: longer than any wait of a caller. */
-const MOST_DRAINING_MS = 20_000
+/**
+ * What a request under way may take once the service stops: longer than a caller waits for a provider, 25 s where a
+ * revocation has a renewal in its way. The caller of what takes longer is cut off; the work goes on.
+ */
+const MOST_DRAINING_MS = 30_000
 const POLL_MS = 50
 
 /**
