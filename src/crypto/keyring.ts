@@ -85,16 +85,22 @@ export function createKeyring(
  */
 export async function checkMasterKeys(store: DataKeyStore, master: MasterKeys): Promise<void> {
   const faults: string[] = []
-  for (const { masterKeyId, count, sample } of await store.sampleKeys()) {
+  for (const sample of await store.sampleKeys()) {
     if (opens(sample, master)) continue
-    const tokens = await store.countTokens(masterKeyId, MOST_COUNTED + 1)
-    const rows = `${number(count, 'stored data key')}, and ${number(tokens, 'token')} with them,`
+    const { masterKeyId } = sample
+    const rows = rowsOf(await store.countNeeding(masterKeyId, MOST_COUNTED + 1))
     const fault = master.has(masterKeyId)
       ? `is not the one that ${rows} need: give the original key`
       : `is missing, ${rows} need it: add it to the list`
     faults.push(`TOKEN_VAULT_MASTER_KEYS: key "${masterKeyId}" ${fault}`)
   }
   if (faults.length > 0) throw new StartupError(...faults)
+}
+
+/** Where not all keys were counted, not all of their tokens were. */
+function rowsOf({ keys, tokens }: { keys: number; tokens: number }): string {
+  const known = keys > MOST_COUNTED ? 'the tokens' : number(tokens, 'token')
+  return `${number(keys, 'stored data key')}, and ${known} with them,`
 }
 
 function number(count: number, what: string): string {

@@ -56,10 +56,10 @@ export interface DataKeyStore {
   listKeys(namespaceId: string): Promise<WrappedKey[]>
   /** Adds a key; where the id is taken, by another replica, or the namespace is gone, it does nothing. */
   addKey(key: Omit<WrappedKey, 'createdAt'>): Promise<void>
-  /** For each master key that stored keys name: how many, and one of them to try. */
-  sampleKeys(): Promise<{ masterKeyId: string; count: number; sample: WrappedKey }[]>
-  /** Tokens of the namespaces that have a key under this master key; counting ends at `most`. */
-  countTokens(masterKeyId: string, most: number): Promise<number>
+  /** One key of each master key that stored keys name. */
+  sampleKeys(): Promise<WrappedKey[]>
+  /** Keys under this master key, and tokens of the namespaces of these; counting ends at `most` of each. */
+  countNeeding(masterKeyId: string, most: number): Promise<{ keys: number; tokens: number }>
   /** Keys of all namespaces that are under another master key, `limit` of them, behind the key `after`. */
   listKeysOfOthers(masterKeyId: string, after: WrappedKey | null, limit: number): Promise<WrappedKey[]>
   /** Compare-and-set: a key that is gone, or wrapped otherwise by now, is left alone. Resolves with the number set. */

@@ -22,20 +22,26 @@ export function createDataKeyStore(db: Db): DataKeyStore {
       })
     },
     async sampleKeys() {
-      const { rows } = await sql<WrappedKey & { count: number }>`
-        select sample.*, count from
-          (select master_key_id as master, count(*)::int as count from data_keys group by 1) as masters,
-          lateral (select * from data_keys where master_key_id = master limit 1) as sample
-        order by master`.execute(db)
-      return rows.map(({ count, ...sample }) => ({ masterKeyId: sample.masterKeyId, count, sample }))
+      // Along data_keys_master, from one master key to the next: there may be millions of rows.
+      const { rows } = await sql<WrappedKey>`
+        with recursive samples as (
+          (select * from data_keys order by master_key_id limit 1)
+          union all
+          select next.* from samples cross join lateral (
+            select * from data_keys where master_key_id > samples.master_key_id order by master_key_id limit 1
+          ) as next
+        )
+        select * from samples order by master_key_id`.execute(db)
+      return rows
     },
-    async countTokens(masterKeyId, most) {
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from (select from tokens where namespace_id in
-          (select namespace_id from data_keys where master_key_id = ${masterKeyId}) limit ${most}) as needing`.execute(
-        db,
-      )
-      return rows[0]?.count ?? 0
+    async countNeeding(masterKeyId, most) {
+      const { rows } = await sql<{ keys: number; tokens: number }>`
+        with keys as materialized (select namespace_id from data_keys where master_key_id = ${masterKeyId} limit ${most})
+        select (select count(*)::int from keys) as keys, (select count(*)::int from (
+          select from (select distinct namespace_id as of_namespace from keys) as namespaces
+          cross join lateral (select from tokens where namespace_id = of_namespace) as needing limit ${most}
+        ) as counted) as tokens`.execute(db)
+      return rows[0] ?? { keys: 0, tokens: 0 }
     },
     async listKeysOfOthers(masterKeyId, after, limit) {
       const { rows } = await sql<WrappedKey>`

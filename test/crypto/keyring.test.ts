@@ -182,6 +182,7 @@ test('data keys are stored wrapped, under the first master key, and any of the l
   expect((await keyRows()).map((row) => row.master_key_id)).toEqual(['k1', 'k1'])
   const masters = await database.query('select distinct master_key_id as id from data_keys order by id')
   expect(masters).toEqual([{ id: 'k1' }, { id: 'k2' }])
+  expect((await stored.sampleKeys()).map((key) => key.masterKeyId)).toEqual(['k1', 'k2'])
 })
 
 test('a wrapped key that is moved to another namespace, id or purpose does not unwrap', async () => {
@@ -202,6 +203,16 @@ test('a start without a master key that stored keys need says which, and how man
   await expect(checkMasterKeys(stored, masterOf(K2))).rejects.toThrow(StartupError)
   await expect(checkMasterKeys(stored, masterOf(K2))).rejects.toThrow(
     'TOKEN_VAULT_MASTER_KEYS: key "k1" is missing, 2 stored data keys, and 0 tokens with them, need it: add it to the list',
+  )
+})
+
+test('where too many need a missing master key to be counted, the start says so', async () => {
+  await replica().keysOf(namespaceId)
+  const refusalOf = (keys: number, tokens: number) =>
+    checkMasterKeys({ ...stored, countNeeding: () => Promise.resolve({ keys, tokens }) }, masterOf(K2))
+  await expect(refusalOf(7, 100_001)).rejects.toThrow('7 stored data keys, and more than 100,000 tokens with')
+  await expect(refusalOf(100_001, 7)).rejects.toThrow(
+    'more than 100,000 stored data keys, and the tokens with',
   )
 })
 

@@ -35,7 +35,7 @@ describe('a migration whose lock somebody holds', () => {
     await holder.connect()
     await database.query(`delete from kysely_migration where name > '0009'; alter table spent_renewals
       drop column lease_until, drop column lease_owner, drop column claimed_at, drop column lost_at,
-      drop column retry_at; alter table exchanges drop column token_id`)
+      drop column retry_at; alter table exchanges drop column token_id; drop index data_keys_master`)
     await holder.query('begin; lock table spent_renewals in share update exclusive mode')
   })
   afterEach(async () => {
@@ -55,7 +55,7 @@ describe('a migration whose lock somebody holds', () => {
     await expect.poll(isWaiting, { timeout: 10_000 }).toBe(true)
     await expect.poll(isWaiting, { timeout: 10_000 }).toBe(false)
     await holder.query('rollback')
-    expect(await migrated).toEqual([expect.stringMatching(/^0009_/), expect.stringMatching(/^0010_/)])
+    expect((await migrated).map((name) => name.slice(0, 4))).toEqual(['0009', '0010', '0011'])
   })
 
   test('says in the end who holds it, and to run it again', async () => {

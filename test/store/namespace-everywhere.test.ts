@@ -25,6 +25,9 @@ const WAYS_OVER_ALL = {
   'tokens_due (provider, refresh_due_at)': 'the refresher asks each machine what falls due there',
   'api_keys_id (id)': 'a request brings an id, and the key says the namespace',
   'namespaces_pkey (id)': 'the id is the namespace',
+  'data_keys_master ()': 'readiness begins with the first of the operator’s master keys',
+  'data_keys_master (master_key_id)': 'and goes on to the next',
+  'kysely_migration_pkey ()': 'readiness asks for the schema',
 }
 
 const queries = logQueries()
@@ -97,8 +100,9 @@ describe('a vault at work', () => {
     await zoho.close()
   })
 
-  /** Each verb with a token of its own, and a renewal that nobody asked for. */
+  /** Each verb with a token of its own, a renewal that nobody asked for, and a probe. */
   async function work(): Promise<void> {
+    expect((await vault.call('GET', '/readyz')).status).toBe(200)
     const [key, other] = namespace.keys
     const as = { authorization: `Bearer ${key?.key ?? ''}` }
     const call = (method: string, path: string, body?: object, headers = {}) =>

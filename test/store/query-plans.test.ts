@@ -231,4 +231,10 @@ describe.each(Object.entries(STATISTICS))('among a million tokens, by statistics
       new Set(['data_keys_pkey (namespace_id)']),
     )
   })
+
+  test('a probe of readiness goes from one master key to the next', async () => {
+    expect(await pathsOf(() => createDataKeyStore(opened.db).sampleKeys())).toEqual(
+      new Set(['data_keys_master ()', 'data_keys_master (master_key_id)']),
+    )
+  })
 })
