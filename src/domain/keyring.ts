@@ -76,3 +76,8 @@ export class MasterKeyError extends StartupError {
     this.masterKeyId = masterKeyId
   }
 }
+
+/** Of an error of the keyring: is it for a master key, and not for a storage that is away? */
+export function isForMasterKey(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof MasterKeyError
+}

@@ -1,5 +1,6 @@
 import type { RawBuilder } from 'kysely'
 import { sql } from 'kysely'
+import { isForMasterKey } from '../domain/keyring.ts'
 import type { Claim, RenewalTerms } from '../domain/renewal.ts'
 import type { ClaimOptions, DueOptions, DueTerms } from '../domain/token-store.ts'
 import type { Token } from '../domain/token.ts'
@@ -59,7 +60,11 @@ export async function claimDue(
       and namespace_id <> all(${claimer.locked.ids()}::uuid[])
     order by refresh_due_at limit places for update skip locked`
   const rows = await claimWhere(claimer, terms, due, limit)
-  return toClaims(claimer, rows, false)
+  const { claims, faults } = await toClaims(claimer, rows, false)
+  // Those of a master key are told of by the keyring, and the storage is there.
+  const others = faults.filter((fault) => !isForMasterKey(fault))
+  if (claims.length === 0 && others.length > 0) throw others[0]
+  return claims
 }
 
 /** By the primary key. A caller who forces a renewal waits for no back-off, but for the provider's own limits. */
@@ -74,8 +79,11 @@ export async function claimOne(
     for update`
   const [row] = await claimWhere(claimer, [{ ...terms, places: 1 }], one, 1)
   if (row === undefined) return null
-  const [claim] = await toClaims(claimer, [{ ...row, stored: { ...row.stored, namespaceId } }], forced)
-  return claim ?? null
+  // By the keys of the namespace that was asked for: a statement that forgot to name it opens no token of another.
+  const asked = { ...row, stored: { ...row.stored, namespaceId } }
+  const { claims, faults } = await toClaims(claimer, [asked], forced)
+  if (faults.length > 0) throw faults[0]
+  return claims[0] ?? null
 }
 
 /**
@@ -136,8 +144,14 @@ async function claimWhere(
 const isoTime = (at: RawBuilder<unknown>) =>
   sql`to_char(${at} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
+interface Opened {
+  claims: Claim[]
+  /** Why others of the rows make none. */
+  faults: unknown[]
+}
+
 /** One namespace whose keys do not load must not keep the others from what has been claimed for them. */
-async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Claim[]> {
+async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): Promise<Opened> {
   const { db, keyring, locked } = claimer
   const opened = await Promise.allSettled(
     rows.map(async (row) => {
@@ -147,14 +161,14 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
     }),
   )
   const loaded = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const failed = opened.find((result) => result.status === 'rejected')
+  const faults = opened.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []))
   const unopened = rows.flatMap(({ stored }, index) => {
     const result = opened[index]
-    return result?.status === 'rejected' && locked.note(stored.namespaceId, result.reason) ? [stored] : []
+    return result?.status === 'rejected' && isForMasterKey(result.reason) ? [stored] : []
   })
+  for (const { namespaceId } of unopened) locked.note(namespaceId)
   // Where that fails, their leases end by themselves.
   if (unopened.length > 0) await giveBack(claimer, unopened).catch(() => undefined)
-  if (loaded.length === 0 && failed !== undefined) throw failed.reason
   // A pause that cannot be read costs a request; claims that nobody holds would be taken for requests that were cut off.
   const pauses = await pausesOf(
     db,
@@ -163,7 +177,7 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
     if (isPassing(error)) return []
     throw error
   })
-  return loaded.map(({ row, token, client }) => ({
+  const claims = loaded.map(({ row, token, client }) => ({
     token,
     fence: token.fence,
     claimedAt: row.now,
@@ -171,6 +185,7 @@ async function toClaims(claimer: Claimer, rows: ClaimedRow[], forced: boolean): 
     forced,
     pause: pauses.find(({ digest }) => digest.equals(client.digest)) ?? null,
   }))
+  return { claims, faults }
 }
 
 /** By the primary key: nothing of these was sent, and whoever can open them need not wait for the lease. */

@@ -1,10 +1,7 @@
-import { MasterKeyError } from '../domain/keyring.ts'
-
 /** Namespaces for whose keys this replica lacks the operator's: what is due in them is left to the others. */
 export interface LockedNamespaces {
   ids(): string[]
-  /** Its keys did not load, and this is why: is it for a key of the operator's? */
-  note(namespaceId: string, error: unknown): boolean
+  note(namespaceId: string): void
 }
 
 /** How long such a namespace is left alone before this replica tries its keys again: it may have been given the key. */
@@ -17,10 +14,8 @@ export function createLockedNamespaces(): LockedNamespaces {
       for (const [id, endMs] of untilMs) if (performance.now() >= endMs) untilMs.delete(id)
       return [...untilMs.keys()]
     },
-    note(namespaceId, error) {
-      const isLocked = error instanceof Error && error.cause instanceof MasterKeyError
-      if (isLocked) untilMs.set(namespaceId, performance.now() + LOCKED_MS)
-      return isLocked
+    note(namespaceId) {
+      untilMs.set(namespaceId, performance.now() + LOCKED_MS)
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts'
 import { VaultError } from '../domain/errors.ts'
+import { isForMasterKey } from '../domain/keyring.ts'
 
 /**
  * When the storage comes back, those who have answers in hand store them first: only after this time does anybody take
@@ -30,8 +31,7 @@ export function createHeadStart(clock: Clock): HeadStart {
       try {
         return await work
       } catch (error) {
-        if (!(error instanceof VaultError && error.code === 'storage_unavailable')) throw error
-        overAtMs = clock.monotonicMs() + HEAD_START_MS
+        if (isAway(error)) overAtMs = clock.monotonicMs() + HEAD_START_MS
         throw error
       }
     },
@@ -42,4 +42,9 @@ export function createHeadStart(clock: Clock): HeadStart {
       seenAtMs = nowMs
     },
   }
+}
+
+/** Where a master key is missing, the storage is there, and peers that have the key store their answers. */
+function isAway(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'storage_unavailable' && !isForMasterKey(error)
 }

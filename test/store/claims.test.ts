@@ -1,6 +1,11 @@
 import pg from 'pg'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { storageUnavailable } from '../../src/domain/errors.ts'
+import { MasterKeyError } from '../../src/domain/keyring.ts'
 import { renewalTerms } from '../../src/domain/renewal.ts'
+import type { TokenStore } from '../../src/domain/token-store.ts'
+import { createDatabase } from '../../src/store/database.ts'
+import { createPostgresTokenStore } from '../../src/store/postgres-token-store.ts'
 import { ZOHO } from '../support/domain.ts'
 import { useStorage } from '../support/memory-storage.ts'
 import { openStorage } from '../support/token-storage.ts'
@@ -57,6 +62,39 @@ test('where pauses cannot be read for now, what was claimed is kept, and renewed
   const claims = the.replica.store.claimDue(TERMS, { limit: 1, busy: [], takeOver: true })
   const [claim] = await claims.finally(() => other.end())
   expect(claim).toMatchObject({ token: { id: 'token-1' }, pause: null })
+})
+
+describe('where the keys of all that is due do not load', () => {
+  function storeWithout(cause: Error): TokenStore {
+    const urls = [the.storage.database.url]
+    const opened = createDatabase({ urls, size: 1, name: 'test', onLost: () => undefined })
+    onTestFinished(() => opened.close())
+    const refuse = () => Promise.reject(storageUnavailable('refused', cause))
+    const keyring = { keysOf: refuse, keysSince: refuse }
+    return createPostgresTokenStore({ callers: opened.db, renewals: opened.db, keyring, owner: 'locked' })
+  }
+  const search = (store: TokenStore) => store.claimDue(TERMS, { limit: 1, busy: [], takeOver: true })
+  const leases = () => the.storage.database.query('select lease_owner from tokens')
+
+  test('for a master key, nothing is claimed, and only who asks for one of them is told', async () => {
+    await the.storage.fill(1)
+    const store = storeWithout(new MasterKeyError('k2', 'is missing'))
+    expect(await search(store)).toEqual([])
+    expect(await leases()).toEqual([{ lease_owner: null }])
+    const one = store.claim(await the.replica.read('token-1'), renewalTerms(ZOHO), {
+      forced: false,
+      takeOver: true,
+    })
+    await expect(one).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(await leases()).toEqual([{ lease_owner: null }])
+  })
+
+  test('for the storage, the search fails', async () => {
+    await the.storage.fill(1)
+    await expect(search(storeWithout(new Error('timeout expired')))).rejects.toMatchObject({
+      code: 'storage_unavailable',
+    })
+  })
 })
 
 describe('the places of a provider', () => {

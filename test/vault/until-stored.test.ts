@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import type { Clock } from '../../src/domain/clock.ts'
-import { VaultError } from '../../src/domain/errors.ts'
+import { storageUnavailable, VaultError } from '../../src/domain/errors.ts'
+import { MasterKeyError } from '../../src/domain/keyring.ts'
 import { createHeadStart } from '../../src/vault/head-start.ts'
 import { untilStored } from '../../src/vault/until-stored.ts'
 
 const AWAY = new VaultError('storage_unavailable', 'away')
+const LOCKED = storageUnavailable('locked', new MasterKeyError('k2', 'is missing'))
 const CONFLICT = new VaultError('conflict', 'owned')
 
 /** Fails with each of these, one after the other, and then stores. */
@@ -60,7 +62,8 @@ test('only a storage that is away gives those with answers in hand a head start'
   const headStart = createHeadStart(clockAt(now))
   now.ms = 1_500
   expect(headStart.isOver()).toBe(true)
-  await expect(headStart.watch(Promise.reject(CONFLICT))).rejects.toBe(CONFLICT)
+  for (const error of [CONFLICT, LOCKED])
+    await expect(headStart.watch(Promise.reject(error))).rejects.toBe(error)
   expect(headStart.isOver()).toBe(true)
   await expect(headStart.watch(Promise.reject(AWAY))).rejects.toBe(AWAY)
   for (let waited = 0; waited < 12_000; waited += 500) {
