@@ -8,6 +8,7 @@ const MEANINGS: Record<string, string> = {
   EAI_AGAIN: 'the host is unknown',
   '08P01': 'a pooler refuses the connection, or a parameter of the URL',
   '0A000': 'a pooler refuses a parameter of the URL',
+  '25006': 'it takes no writes',
   '28000': 'it does not let this user in',
   '28P01': 'it refuses the password',
   '3D000': 'it has no such database',
@@ -23,7 +24,7 @@ export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === undefined) {
     if (message.includes('does not support SSL')) return 'it offers no TLS, which sslmode asks for'
-    return /timeout|read-only|no writes/.exec(message)?.[0] ?? 'no connection'
+    return message.includes('timeout') ? 'timeout' : 'no connection'
   }
   const meaning = MEANINGS[code]
   return meaning === undefined ? code : `${code}: ${meaning}`

@@ -21,7 +21,7 @@ export async function waitForDatabase(database: Pick<Database, 'ping'>): Promise
     if (error !== NO_ANSWER) reason = error
     if (performance.now() + RETRY_MS >= deadlineMs) {
       throw new StartupError(
-        `DATABASE_URL: Postgres cannot be reached (${reason}): check host, port, user, password and database, and that it runs`,
+        `DATABASE_URL: Postgres cannot be used (${reason}): check host, port, user, password and database, and that it runs and takes writes`,
       )
     }
     await sleep(RETRY_MS)

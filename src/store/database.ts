@@ -9,7 +9,7 @@ export type Db = Kysely<Schema>
 /** Connections to Postgres, with a limit on everything that could wait for ever. */
 export interface Database {
   db: Db
-  /** Rejects when Postgres cannot be reached or takes no writes. */
+  /** Rejects when Postgres cannot be reached or takes no writes, as a managed one whose disk is full. */
   ping(): Promise<void>
   close(): Promise<void>
 }
@@ -81,7 +81,9 @@ export function createDatabase({ urls, size, name, patient = false, onLost }: Da
   return {
     db,
     async ping() {
-      await sql`select 1`.execute(db)
+      const { rows } = await sql<{ readOnly: boolean }>`
+        select current_setting('transaction_read_only')::boolean as read_only`.execute(db)
+      if (rows[0]?.readOnly === true) throw readOnlyError()
     },
     close: () => db.destroy(),
   }
@@ -96,8 +98,13 @@ async function prepareSession(client: pg.ClientBase, settings: Record<string, st
   const { rows } = await client.query<{ standby: boolean }>(
     `select pg_is_in_recovery() as standby, ${sets.join(', ')}`,
   )
-  if (rows[0]?.standby === true)
-    throw Object.assign(new Error('this Postgres takes no writes'), { code: SQLSTATE.readOnlySqlTransaction })
+  if (rows[0]?.standby === true) throw readOnlyError()
+}
+
+/** As Postgres itself would say with the first write. */
+function readOnlyError(): Error {
+  const error = new pg.DatabaseError('this Postgres takes no writes', 0, 'error')
+  return Object.assign(error, { code: SQLSTATE.readOnlySqlTransaction })
 }
 
 /** A client that goes to the host which served last; a host that fails passes the turn on. */

@@ -71,7 +71,7 @@ describe('a database that cannot be used stops the start after 10 s, in one line
     const DATABASE_URL = urlWith({ port: String(await freePort()) })
     const startedAt = performance.now()
     expect(await faultOf({ ...settings, DATABASE_URL })).toMatch(
-      /^DATABASE_URL: Postgres cannot be reached \(ECONNREFUSED: nothing listens there\): check host, port/,
+      /^DATABASE_URL: Postgres cannot be used \(ECONNREFUSED: nothing listens there\): check host, port/,
     )
     expect(performance.now() - startedAt).toBeGreaterThan(9_000)
   })
@@ -86,6 +86,11 @@ describe('a database that cannot be used stops the start after 10 s, in one line
     expect(await faultOf({ ...settings, DATABASE_URL: urlWith({ pathname: '/nowhere' }) })).toMatch(
       /^DATABASE_URL: .* \(3D000: it has no such database\): check .*database/,
     )
+  })
+
+  it.concurrent('one that takes no writes', async () => {
+    const DATABASE_URL = urlWith({ search: '?options=-c%20default_transaction_read_only%3Don' })
+    expect(await faultOf({ ...settings, DATABASE_URL })).toMatch(/\(25006: it takes no writes\): check /)
   })
 
   it.concurrent('TLS that it does not have', async () => {
@@ -109,7 +114,7 @@ describe('a database that cannot be used stops the start after 10 s, in one line
     try {
       const DATABASE_URL = urlWith({ port: String(port) })
       expect(await faultOf({ ...settings, DATABASE_URL }, ['migrate'])).toMatch(
-        /^DATABASE_URL: Postgres cannot be reached \((timeout|no answer)\)/,
+        /^DATABASE_URL: Postgres cannot be used \((timeout|no answer)\)/,
       )
     } finally {
       server.close()
