@@ -77,7 +77,7 @@ export async function listTokens(db: Db, keyring: Keyring, namespaceId: string, 
     .execute()
   const stored = rows.slice(0, page.limit).flatMap(({ token }) => (token === null ? [] : [readStored(token)]))
   const last = stored.length < rows.length ? stored.at(-1) : undefined
-  const keys = await (page.secrets ? keysFor(keyring, namespaceId, stored) : keyring.keysOf(namespaceId))
+  const keys = await keysFor(keyring, namespaceId, stored)
   return {
     tokens: stored.map((row) => toToken(row, keys)),
     now: rows[0]?.now ?? new Date(),
