@@ -22,7 +22,7 @@ export type ErrorCode =
   | 'provider_unavailable'
   | 'storage_unavailable'
 
-/** What an error says beyond its code; each field is a field of the problem document. */
+/** What an error says beyond its code: in fields of the problem document, and in the header `Retry-After`. */
 export interface ErrorFacts {
   /** Where the request is wrong, by JSON pointer. */
   errors?: { pointer: string; detail: string }[]

@@ -46,7 +46,7 @@ export interface Token extends TokenFields {
   lifetimeSeconds: number | null
   status: TokenStatus
   lastError: LastError | null
-  /** When the refresher will renew it; null where it will not. */
+  /** When its next renewal falls due; null where none does. */
   refreshDueAt: Date | null
   /** Before this moment a failed renewal is not tried again, unless a caller forces it. */
   retryAt: Date | null

@@ -156,10 +156,7 @@ function askInTime(client: pg.Client, socket: Socket, answerMs: number | null): 
   client.query = ask as typeof client.query
 }
 
-/**
- * Runs a statement of constant text, as a rule one that begins with its name; columns are named in it as they shall be
- * called here.
- */
+/** Runs a statement of constant text that begins with its name; columns are named in it as they shall be called here. */
 export async function runPrepared<Row>(db: Db, text: string, values: unknown[]): Promise<Row[]> {
   const { rows } = await db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))
   return rows

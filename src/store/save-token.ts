@@ -98,12 +98,12 @@ function saveAll(
     const held = await takeLocks(trx, saves, nowait)
     const able = saves.filter((_, index) => held[index])
     const met = await selectCandidates(trx, able, nowait)
-    const isFirst = createFirsts()
+    const meetFirst = createMeetings()
     const planned = new Map<PendingSave, Planned>()
     const outcomes = new Map<PendingSave, Outcome>()
     for (const [index, pending] of able.entries()) {
       const own = met[index]
-      if (own === undefined || own.isBlocked || !isFirst(pending, own.rows)) continue
+      if (own === undefined || own.isBlocked || !meetFirst(pending, own.rows)) continue
       const outcome = await planAmong(trx, keyring, pending, own)
       outcomes.set(pending, 'refused' in outcome ? outcome : { saved: { plan: outcome.plan, now: own.now } })
       if ('plan' in outcome) planned.set(pending, outcome)
@@ -141,13 +141,13 @@ async function planAmong(
   }
 }
 
-/** Tells whether none of the tokens of a save was met by one before it. */
-function createFirsts() {
-  const seen = new Set<string>()
+/** Notes which tokens a save meets, and tells whether none of them was met by one before it. */
+function createMeetings() {
+  const met = new Set<string>()
   return ({ namespaceId }: PendingSave, rows: Met['rows']): boolean => {
     const keys = rows.map(({ stored }) => `${namespaceId}/${stored.id}`)
-    const isFirst = !keys.some((key) => seen.has(key))
-    for (const key of keys) seen.add(key)
+    const isFirst = !keys.some((key) => met.has(key))
+    for (const key of keys) met.add(key)
     return isFirst
   }
 }

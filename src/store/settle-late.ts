@@ -119,7 +119,7 @@ async function keepSuccessor(
   const columns = columnsOf({ token: heir, event }, { ...claim.token, id: row.id }, keys)
   const lostAt = isPassedOn ? null : row.lostAt
   const refreshDueAt = lostAt === null ? token.refreshDueAt : sql<Date>`now()`
-  const successor = { ...columns, ...SOUND, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }
+  const successor = { ...columns, ...SOUND_COLUMNS, ...(isPassedOn && UNLEASED), lostAt, refreshDueAt }
   const update = updateOf(db, heir, successor).set({ replacedAccess: RING })
   const kept = await update.returningAll().execute()
   await keepRotated(db, heir, columns)
@@ -217,7 +217,7 @@ async function bury(
 }
 
 /** Whatever a peer made of the old refresh token in the meantime. */
-const SOUND = {
+const SOUND_COLUMNS = {
   status: 'active',
   errorCode: null,
   errorDetail: null,
