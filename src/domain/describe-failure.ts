@@ -1,5 +1,6 @@
 import type { Provider } from './provider.ts'
 import { UNKNOWN_API_DOMAIN } from './provider.ts'
+import { whatCame } from './provider-error.ts'
 import type { Failure } from './renewal-outcome.ts'
 import type { Token } from './token.ts'
 
@@ -23,10 +24,8 @@ export function describeFailure(outcome: Failure, token: Token, provider: Provid
       return `${said}: the vault waits and tries again`
     case 'nonsense':
       return `${said}: the vault tries again`
-    case 'unavailable': {
-      const came = outcome.failed === true ? said : `no answer (${outcome.error})`
-      return `${came}: ${remedyOf(outcome.error)}`
-    }
+    case 'unavailable':
+      return `${whatCame(outcome)}: ${remedyOf(outcome.error)}`
   }
 }
 

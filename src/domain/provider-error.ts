@@ -21,8 +21,14 @@ export function providerError(what: string, outcome: ProviderFailure, provider: 
     case 'nonsense':
       return new VaultError(code, `${detail}.`)
     case 'unavailable':
-      return new VaultError(code, `${what}: no answer (${outcome.error}).`, {
+      return new VaultError(code, `${what}: ${whatCame(outcome)}.`, {
         retryAfterSeconds: outcome.retryAfterSeconds ?? RETRY_AFTER_SECONDS,
       })
   }
+}
+
+/** What came of a request to a provider that is away, in words. */
+export function whatCame({ error, sent, failed }: Extract<ProviderFailure, { kind: 'unavailable' }>): string {
+  if (failed === true) return `the provider answered ${error}`
+  return `${sent ? 'no answer' : 'nothing was sent'} (${error})`
 }

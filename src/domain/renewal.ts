@@ -166,12 +166,13 @@ function succeeded(
 const PART_OF_GRACE = 0.7
 
 /**
- * The request that was cut off may reach the provider behind its replay, and replace what that has brought: the token is
- * renewed once more while the grace lasts. It comes within a full lease, or never.
+ * A request that was cut off may reach the provider behind its replay, and replace what that has brought: the token is
+ * renewed once more while the grace lasts. It comes within a full lease, or never; of several that were cut off in one
+ * grace, the loss is that of the first.
  */
 function mayBeOvertaken({ token: { lostAt }, claimedAt }: Claim, provider: Provider): boolean {
   if (lostAt === null) return false
-  return secondsBetween(lostAt, claimedAt) < Math.min(graceOf(provider) / 2, fullLeaseSeconds(provider))
+  return secondsBetween(lostAt, claimedAt) < Math.min(graceOf(provider), fullLeaseSeconds(provider))
 }
 
 /** The provider's limit counts the renewals of one refresh token: a new one starts anew. */

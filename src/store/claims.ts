@@ -20,16 +20,23 @@ interface ClaimedRow {
   leaseSeconds: number
 }
 
+/** As `lossOf` in domain/renewal.ts. */
+const LOST = sql`case when refreshed_at is null or lost_at > refreshed_at then lost_at end`
+
+/** As `lossWithin` there. */
+const LOST_IN_GRACE = sql`case when ${LOST} > grace_since then lost_at end`
+
 /**
  * The provider's terms say that the token may be renewed now. Each line is one of them. A lease that is still there
  * has run out, by the second line: its owner was cut off, and what it sent is replayed without regard to the floor, and
  * to an owner with an answer in hand while the provider forgives the replay: its grace is shorter than that would take.
+ * That owner may be the first of several: the provider's grace counts from what it sent.
  * No floor either for a replay of what was lost, nor for the renewal by which one makes sure, once that is due.
  */
 const claimable = (takeOver: boolean) => sql`
       refresh_token is not null and client_id is not null and status <> 'reauth_required'
       and (lease_until is null or (lease_until <= now()
-        and (${takeOver} or claimed_at > now() - replay_within * interval '1 second')))
+        and (${takeOver} or least(claimed_at, ${LOST}) > now() - replay_within * interval '1 second')))
       and (limit_count is null or cardinality(renewals) < limit_count
         or renewals[cardinality(renewals) - limit_count + 1] <= now() - limit_window * interval '1 second')
       and (access_token is null or expires_at <= now() or refreshed_at is null
@@ -38,9 +45,6 @@ const claimable = (takeOver: boolean) => sql`
 
 /** A replay does not wait for the end of a back-off, which did not hold back what it repeats. */
 const PUT_OFF = sql`(retry_at > now() and lease_until is null)`
-
-/** As `lossWithin` in domain/renewal.ts. */
-const LOSS = sql`case when (refreshed_at is null or lost_at > refreshed_at) and lost_at > grace_since then lost_at end`
 
 /**
  * Along tokens_due, in the order in which they fall due, the providers in turn: one that is down gives back its places
@@ -132,7 +136,7 @@ async function claimWhere(
       lease_until = until,
       lease_owner = ${owner},
       claimed_at = now(),
-      lost_at = case when cut_off then coalesce(${LOSS}, date_trunc('milliseconds', claimed_at)) else lost_at end,
+      lost_at = case when cut_off then coalesce(${LOST_IN_GRACE}, date_trunc('milliseconds', claimed_at)) else lost_at end,
       refresh_due_at = least(refresh_due_at, until),
       renewals = case when limit_count is null then '{}'
         else (renewals || now())[greatest(1, cardinality(renewals) + 2 - limit_count):] end

@@ -130,6 +130,21 @@ describe.each(STORAGES)('take-over in %s', (_name, open) => {
       expect(await claim()).toBe(0)
     })
 
+    test('is left to the first of its owners where a second one was cut off, too, and the grace of the first is over', async () => {
+      const GRACIOUS = { ...OTHER, reuseGraceSeconds: 10 }
+      const { leaseSeconds, replaySeconds } = renewalTerms(GRACIOUS)
+      const { id } = await the.replica.save(EXPIRED)
+      const claim = async (takeOver: boolean) =>
+        (await the.replica.store.claimDue([dueTerms(GRACIOUS)], { limit: 10, busy: [], takeOver })).length
+      expect(await claim(false)).toBe(1)
+      await the.storage.age(id, replaySeconds + 0.5)
+      // It was asked for before the storage went away, and heard when it was back.
+      expect(await claim(true)).toBe(1)
+      await the.storage.age(id, leaseSeconds / 2 + 0.1)
+      expect(await claim(false)).toBe(0)
+      expect(await claim(true)).toBe(1)
+    })
+
     test('of a token that was not due is found by the refresher as soon as the lease has run out', async () => {
       const { id } = await the.replica.save(LIVING)
       const claim = await the.replica.claim(id, true, OTHER)

@@ -122,6 +122,15 @@ describe('a renewal that fails', () => {
     expect(event.facts?.['retry_at']).toBe(token.retryAt?.toISOString())
   })
 
+  test.each([
+    [{ sent: false }, 'nothing was sent (timeout)'],
+    [{ sent: true }, 'no answer (timeout)'],
+    [{ sent: true, failed: true }, 'the provider answered timeout'],
+  ] as const)('tells silence from what was never asked: %o', (how, said) => {
+    const { token } = settle({ kind: 'unavailable', error: 'timeout', ...how })
+    expect(token.lastError?.detail).toBe(`${said}: the vault tries again`)
+  })
+
   test.each(FAILURES)('takes nothing of the token away: %o', (outcome) => {
     const { accessToken, refreshToken, expiresAt, refreshedAt, lifetimeSeconds } = claimOf().token
     const { token } = settle(outcome)

@@ -67,7 +67,8 @@ const byDueAt = <Item>(items: Item[], tokenOf: (item: Item) => Token) =>
 function isClaimable({ token, claimedAt }: Row, terms: RenewalTerms, takeOver: boolean, now: Date): boolean {
   if (token.refreshToken === null || token.clientId === null || token.status === 'reauth_required')
     return false
-  const isForgiven = claimedAt !== null && later(claimedAt, terms.replaySeconds) > now
+  const sentAt = lossOf(token) ?? claimedAt
+  const isForgiven = sentAt !== null && later(sentAt, terms.replaySeconds) > now
   if (token.leaseUntil !== null && !((takeOver || isForgiven) && token.leaseUntil <= now)) return false
   return isWithinLimit(token, terms, now) && isAboveFloor(token, terms, now)
 }
