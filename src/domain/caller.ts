@@ -9,8 +9,15 @@ export const SCOPES = [
 ] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** Each of these allows what stands before it as well. */
-const READING: readonly Scope[] = ['tokens:list', 'tokens:use', 'tokens:read']
+/** By which scopes each is granted: of those that read, each allows what stands before it as well. */
+const GRANTED_BY: Readonly<Record<Scope, readonly Scope[]>> = {
+  'tokens:list': ['tokens:list', 'tokens:use', 'tokens:read'],
+  'tokens:use': ['tokens:use', 'tokens:read'],
+  'tokens:read': ['tokens:read'],
+  'tokens:write': ['tokens:write'],
+  'tokens:delete': ['tokens:delete'],
+  admin: ['admin'],
+}
 
 /** Who calls: an API key, which belongs to one namespace. */
 export interface Caller {
@@ -20,6 +27,5 @@ export interface Caller {
 }
 
 export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: Scope): boolean {
-  const level = READING.indexOf(scope)
-  return level === -1 ? scopes.has(scope) : READING.slice(level).some((granting) => scopes.has(granting))
+  return GRANTED_BY[scope].some((granting) => scopes.has(granting))
 }

@@ -14,9 +14,7 @@ export interface Showing {
 }
 
 /** A line of the audit log, without what all lines of a request have in common. */
-export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'absorbed' | 'count' | 'disclosed'> & {
-  brake?: Brake
-}
+export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'absorbed' | 'count' | 'disclosed'>
 
 /**
  * What the audit log is to hear of a request. Nothing else in http may reveal a secret: what the ledger gives
@@ -24,6 +22,8 @@ export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'absorbed' | 'c
  */
 export interface Ledger {
   readonly entries: readonly LedgerEntry[]
+  /** Those that this request has closed. */
+  readonly brakes: readonly Brake[]
   /**
    * The secrets as text, showing by showing. A key whose budget is spent gets none of them: a request that has
    * changed something is then answered without, any other one is refused.
@@ -58,10 +58,11 @@ const REFUSALS: Record<Brake, string> = {
 export function createLedger(parts: LedgerParts): Ledger {
   const { caller, changes, bodiless, budget, closings, observer } = parts
   const entries: LedgerEntry[] = []
+  const brakes: Brake[] = []
 
   const refusal = (brake: Brake, waitSeconds: number): VaultError => {
     observer.braked(brake)
-    if (closings.close(brake, caller.keyId, waitSeconds)) entries.push({ brake })
+    if (closings.close(brake, caller.keyId, waitSeconds)) brakes.push(brake)
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }
   const reveal = ({ secrets, ...about }: Showing): Record<string, string> => {
@@ -73,10 +74,11 @@ export function createLedger(parts: LedgerParts): Ledger {
 
   return {
     entries,
+    brakes,
     refusal,
     note: (entry) => void entries.push(entry),
     lost() {
-      for (const { brake } of entries) if (brake !== undefined) closings.forget(brake, caller.keyId)
+      for (const brake of brakes) closings.forget(brake, caller.keyId)
     },
     disclose(showings) {
       if (bodiless) return showings.map(() => ({}))

@@ -83,23 +83,22 @@ function entriesOf(request: FastifyRequest): AuditEntry[] {
   const action = request.routeOptions.config.action ?? null
   if (caller === null || ledger === null) return []
   const common = { requestId: request.id, namespaceId: caller.namespaceId, actor: caller.keyId }
-  const brakes = ledger.entries.flatMap(({ brake }) => (brake === undefined ? [] : [brake]))
+  const told = toldOf(ledger, action !== null && begun ? subjectOf(request, action) : null)
   return [
-    ...brakes.map((brake) => ({ ...common, action: 'brake.closed' as const, outcome: brake })),
-    ...toldOf(ledger, action !== null && begun ? subjectOf(request, action) : null).map((entry) => ({
+    ...ledger.brakes.map((brake) => ({ ...common, action: 'brake.closed' as const, outcome: brake })),
+    ...told.map((entry) => ({
       ...common,
       ...entry,
-      action: action ?? 'token.disclosed',
+      action: action ?? ('token.disclosed' as const),
       outcome,
     })),
   ]
 }
 
 /** Of a change always something, if only of what it was about; otherwise only what was shown. */
-function toldOf({ entries }: Ledger, subject: LedgerEntry | null): LedgerEntry[] {
-  const told = entries.filter(({ brake }) => brake === undefined)
-  if (subject !== null) return told.length === 0 ? [subject] : told
-  return told.filter(({ disclosed }) => disclosed !== undefined && Object.keys(disclosed).length > 0)
+function toldOf({ entries }: Ledger, subject: LedgerEntry | null): readonly LedgerEntry[] {
+  if (subject !== null) return entries.length === 0 ? [subject] : entries
+  return entries.filter(({ disclosed }) => disclosed !== undefined && Object.keys(disclosed).length > 0)
 }
 
 function subjectOf({ params }: FastifyRequest, action: AuditAction): LedgerEntry {
