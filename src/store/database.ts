@@ -56,16 +56,9 @@ const ANSWER_MS = 8_000
 const KEEP_ALIVE_MS = 30_000
 
 export function createDatabase({ urls, size, name, patient = false, onLost }: DatabaseOptions): Database {
-  const served = new WeakSet<pg.ClientBase>()
   const settings = { ...PLANNING, ...FORMS, ...(patient ? {} : LIMITS) }
   const pool = new pg.Pool({
-    Client: clientOf(urls, patient ? null : ANSWER_MS, served),
-    verify(client, done) {
-      prepareSession(client, settings).then(() => {
-        served.add(client)
-        done()
-      }, done)
-    },
+    Client: clientOf(urls, patient ? null : ANSWER_MS, settings),
     max: size,
     application_name: name,
     connectionTimeoutMillis: QUEUE_MS,
@@ -107,28 +100,58 @@ function readOnlyError(): Error {
   return Object.assign(error, { code: SQLSTATE.readOnlySqlTransaction })
 }
 
-/** A client that goes to the host which served last; a host that fails passes the turn on. */
+/**
+ * A client that goes to the host which served last; a host that fails passes the turn on. Connecting includes preparing: a
+ * connection that pg-pool's own `verify` is through with only after its waiter has given up is never given back.
+ */
 function clientOf(
   urls: readonly string[],
   answerMs: number | null,
-  served: WeakSet<pg.ClientBase>,
+  settings: Record<string, string>,
 ): new () => pg.ClientBase {
   let current = 0
   return class extends pg.Client {
+    readonly #chosen: number
+    readonly #socket: Socket
+
     constructor(config?: pg.ClientConfig) {
-      const chosen = current
-      const connectionString = urls[chosen] ?? ''
+      const connectionString = urls[current] ?? ''
       const socket = new Socket()
       super({ ...config, connectionString, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
+      this.#chosen = current
+      this.#socket = socket
       askInTime(this, socket, answerMs)
       // In use, whoever waits for its answer is told; idle, the pool is.
       this.on('error', () => undefined)
-      this.once('end', () => {
-        if (!served.has(this) && current === chosen) current = (chosen + 1) % urls.length
-      })
+    }
+
+    override connect(): Promise<this>
+    override connect(connected: Connected): void
+    override connect(connected?: Connected): unknown {
+      const prepared = this.#prepare()
+      if (connected === undefined) return prepared
+      return prepared.then(() => {
+        connected(null)
+      }, connected)
+    }
+
+    async #prepare(): Promise<this> {
+      try {
+        await super.connect()
+        await prepareSession(this, settings)
+        return this
+      } catch (error) {
+        if (current === this.#chosen) current = (current + 1) % urls.length
+        // Whose end is meant is not told of as lost; and one that the network has swallowed would never end by itself.
+        this.end(() => undefined)
+        this.#socket.destroy()
+        throw error
+      }
     }
   }
 }
+
+type Connected = (error: Error | null) => void
 
 const NAME = /^\/\* (\w+) \*\//
 
