@@ -33,6 +33,11 @@ export interface ProviderRequest {
 export interface RefreshRequest extends ProviderRequest {
   clientId: string
   refreshToken: Secret
+  /**
+   * It repeats a request whose answer was lost, and comes too late once the provider's grace is over: it is sent even
+   * where requests to the endpoint are held back. Such requests are few, and end with the grace.
+   */
+  cannotWait: boolean
 }
 
 /** What the trade of an authorization code needs to say (RFC 6749, section 4.1.3, and RFC 7636). */

@@ -6,8 +6,11 @@ export type End = 'answered' | 'undecided' | { failedFor: string }
 
 /** Holds requests back from an endpoint that is down. */
 export interface Breaker {
-  /** Null while the endpoint is left alone. Whoever gets a pass uses it, however the request ends. */
-  admit(): Pass | null
+  /**
+   * Null while the endpoint is left alone, but for what cannot wait. Whoever gets a pass uses it, however the request
+   * ends.
+   */
+  admit(cannotWait: boolean): Pass | null
   /** How long it is left alone yet. */
   pauseLeftMs(): number
 }
@@ -27,7 +30,7 @@ const PAUSE_MS = { first: 5000, longest: 60_000 }
 /**
  * Opens after ten failures in a row, of two tokens at least. Then one request passes a pause, the probe: the pauses
  * grow from 5 to 60 seconds, each shortened by up to a half, so that replicas do not probe together. Any answer
- * closes it, even one to a request from before.
+ * closes it, even one to a request from before, or to one that could not wait.
  */
 export function createBreaker({ monotonicMs, random, onOpen, onClose }: BreakerOptions): Breaker {
   let failures = 0
@@ -50,7 +53,7 @@ export function createBreaker({ monotonicMs, random, onOpen, onClose }: BreakerO
   }
   const failed = (token: string, isProbe: boolean) => {
     if (pauseMs !== null) {
-      // One that was sent before it opened brings no news.
+      // One that was sent before it opened, or that could not wait, brings no news.
       if (isProbe) pauseFor(pauseMs * 2)
       return
     }
@@ -62,9 +65,9 @@ export function createBreaker({ monotonicMs, random, onOpen, onClose }: BreakerO
   }
   return {
     pauseLeftMs: () => Math.max(0, probeAtMs - monotonicMs()),
-    admit() {
-      const isProbe = pauseMs !== null
-      if (isProbe && (probing || monotonicMs() < probeAtMs)) return null
+    admit(cannotWait) {
+      const isProbe = pauseMs !== null && !probing && monotonicMs() >= probeAtMs
+      if (pauseMs !== null && !isProbe && !cannotWait) return null
       probing ||= isProbe
       return (end) => {
         if (isProbe) probing = false

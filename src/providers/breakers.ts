@@ -6,10 +6,16 @@ import { wholeSeconds } from '../domain/time.ts'
 import type { Breaker, End } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 
-/** Asks an endpoint for a token, unless its breaker is open. */
+/** What a request spends: a refresh token or a code. `cannotWait` as in `RefreshRequest`. */
+export interface Spent {
+  token: Secret
+  cannotWait: boolean
+}
+
+/** Asks an endpoint for a token, unless its breaker is open and the request can wait. */
 export type Guard = (
   endpoint: { provider: string; url: string },
-  token: Secret,
+  spent: Spent,
   ask: () => Promise<RefreshOutcome>,
 ) => Promise<RefreshOutcome>
 
@@ -42,9 +48,9 @@ export function createBreakers({ monotonicMs, random, observer }: BreakersOption
     byUrl.set(url, breaker)
     return breaker
   }
-  return async ({ provider, url }, token, ask) => {
+  return async ({ provider, url }, { token, cannotWait }, ask) => {
     const breaker = breakerOf(provider, url)
-    const pass = breaker.admit()
+    const pass = breaker.admit(cannotWait)
     if (pass === null) {
       // Before the probe nobody need come again; while it is under way, soon.
       const retryAfterSeconds = wholeSeconds(breaker.pauseLeftMs())

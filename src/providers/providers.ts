@@ -9,7 +9,7 @@ import type {
   RevokeRequest,
 } from '../domain/provider.ts'
 import { UNKNOWN_API_DOMAIN } from '../domain/provider.ts'
-import type { Secret } from '../domain/secret.ts'
+import type { Spent } from './breakers.ts'
 import { createBreakers } from './breakers.ts'
 import { classifyAnswer } from './classify-answer.ts'
 import { classifyRevocation } from './classify-revocation.ts'
@@ -56,7 +56,7 @@ export function createProviders(
   const guard = createBreakers({ monotonicMs, random, observer })
 
   /** What the token endpoint makes of a form that spends this secret; null where no data centre has the API domain. */
-  const ask = async (request: ProviderRequest, spent: Secret, form: FormPost['form']) => {
+  const ask = async (request: ProviderRequest, spent: Spent, form: FormPost['form']) => {
     const provider = byName.get(request.provider)
     if (provider === undefined) return { kind: 'misconfigured', error: 'unknown_provider' } as const
     const route = routeOf(provider, request.apiDomain)
@@ -73,12 +73,12 @@ export function createProviders(
     all: () => [...byName.values()],
     apiDomains: (name) => apiDomainsOf(byName.get(name)?.sites),
     refresh: async (request) =>
-      (await ask(request, request.refreshToken, refreshForm(request))) ?? {
+      (await ask(request, spentBy(request), refreshForm(request))) ?? {
         kind: 'data_centre_unknown',
         error: UNKNOWN_API_DOMAIN,
       },
     exchange: async (request) =>
-      (await ask(request, request.code, exchangeForm(request))) ?? {
+      (await ask(request, { token: request.code, cannotWait: false }, exchangeForm(request))) ?? {
         kind: 'misconfigured',
         error: UNKNOWN_API_DOMAIN,
       },
@@ -101,6 +101,8 @@ function apiDomainsOf(sites: Sites | undefined): string[] | null {
   if (sites?.kind !== 'many') return null
   return [...new Set(sites.dataCentres.map(({ apiDomain }) => apiDomain))]
 }
+
+const spentBy = ({ refreshToken, cannotWait }: RefreshRequest): Spent => ({ token: refreshToken, cannotWait })
 
 const refreshForm = ({ refreshToken }: RefreshRequest): FormPost['form'] => ({
   grant_type: 'refresh_token',

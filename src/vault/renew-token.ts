@@ -120,12 +120,14 @@ function tellOfPause(observer: RenewalObserver, { token }: Claim, { pause }: Set
   observer.clientPaused({ ref: token, provider: token.provider, clientId: token.clientId, pause })
 }
 
-function requestOf({ token }: Claim, provider: Provider, startedMs: number): RefreshRequest {
+function requestOf(claim: Claim, provider: Provider, startedMs: number): RefreshRequest {
+  const { token } = claim
   return {
     provider: provider.name,
     clientId: token.clientId ?? '',
     clientSecret: token.clientSecret,
     refreshToken: token.refreshToken ?? new Secret(''),
+    cannotWait: isReplayInGrace(claim, provider),
     apiDomain: token.apiDomain,
     sendBeforeMs: startedMs + sendWithinSeconds(provider) * 1000,
   }

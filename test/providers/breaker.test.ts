@@ -13,8 +13,8 @@ function setUp(random = () => 0) {
     onOpen: () => told.push('opened'),
     onClose: () => told.push('closed'),
   })
-  const request = (end: End) => {
-    const pass = breaker.admit()
+  const request = (end: End, cannotWait = false) => {
+    const pass = breaker.admit(cannotWait)
     pass?.(end)
     return pass !== null
   }
@@ -31,7 +31,7 @@ describe('a breaker', () => {
     expect(told).toEqual([])
     fail(1, 'a')
     expect(told).toEqual(['opened'])
-    expect(breaker.admit()).toBeNull()
+    expect(breaker.admit(false)).toBeNull()
   })
 
   test('counts anew after any answer', () => {
@@ -95,15 +95,53 @@ describe('a breaker', () => {
 
   test('closes with an answer to a request from before, and heeds no failure of one', () => {
     const { breaker, clock, told, request, fail } = setUp()
-    const late = [breaker.admit(), breaker.admit()]
+    const late = [breaker.admit(false), breaker.admit(false)]
     fail(10, 'a', 'b')
     late[0]?.({ failedFor: 'a' })
     clock.ms = 5000
-    const probe = breaker.admit()
+    const probe = breaker.admit(false)
     expect(probe).not.toBeNull()
     late[1]?.('answered')
     expect(told).toEqual(['opened', 'closed'])
     expect(request('answered')).toBe(true)
+  })
+})
+
+describe('a request that cannot wait', () => {
+  test('passes an open breaker, and closes it with an answer', () => {
+    const { told, request, fail } = setUp()
+    fail(10, 'a', 'b')
+    expect(request('answered', true)).toBe(true)
+    expect(told).toEqual(['opened', 'closed'])
+    expect(request('answered')).toBe(true)
+  })
+
+  test('brings no news with a failure: the pause goes on', () => {
+    const { clock, request, fail } = setUp()
+    fail(10, 'a', 'b')
+    for (; clock.ms < 5000; clock.ms += 1000) {
+      expect(request({ failedFor: 'a' }, true)).toBe(true)
+      expect(request('answered')).toBe(false)
+    }
+    expect(request('answered')).toBe(true)
+  })
+
+  test('is the probe where one is due, and passes while another one is under way', () => {
+    const { breaker, clock, request, fail } = setUp()
+    fail(10, 'a', 'b')
+    clock.ms = 5000
+    const probe = breaker.admit(true)
+    expect(request('answered')).toBe(false)
+    expect(request({ failedFor: 'a' }, true)).toBe(true)
+    probe?.({ failedFor: 'b' })
+    clock.ms = 14_000
+    expect(request('answered')).toBe(false)
+  })
+
+  test('counts as any other while the breaker is closed', () => {
+    const { told, request } = setUp()
+    for (let i = 0; i < 10; i += 1) request({ failedFor: `${i}` }, true)
+    expect(told).toEqual(['opened'])
   })
 })
 
@@ -141,7 +179,7 @@ describe('whatever happens', () => {
       if (now.kind === 'wait') clock.ms += now.ms
       if (now.kind === 'admit') {
         const probe = isOpen()
-        const pass = breaker.admit()
+        const pass = breaker.admit(false)
         if (!probe) expect(pass).not.toBeNull()
         if (pass === null) continue
         inFlight.push({ pass, probe })

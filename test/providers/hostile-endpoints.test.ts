@@ -208,6 +208,7 @@ describe('a host', () => {
       clientSecret: null,
       refreshToken: new Secret('refresh'),
       apiDomain: null,
+      cannotWait: false,
       sendBeforeMs: performance.now() + 5000,
     })
     expect(outcome).toEqual({ kind: 'unavailable', error: 'address_not_allowed', sent: false })

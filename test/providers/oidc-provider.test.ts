@@ -29,7 +29,7 @@ const identityOf = ({ id, secret }: OidcClient) => ({
   clientSecret: new Secret(secret),
 })
 
-const soon = () => ({ sendBeforeMs: performance.now() + 20_000 })
+const soon = () => ({ cannotWait: false, sendBeforeMs: performance.now() + 20_000 })
 
 function renewed(outcome: RefreshOutcome): string {
   if (outcome.kind !== 'renewed') throw new Error(`It was ${outcome.kind}: ${outcome.error}`)

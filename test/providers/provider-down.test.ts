@@ -64,6 +64,18 @@ describe('a provider that is down', () => {
     expect(await providers.refresh(of(2))).toMatchObject({ kind: 'renewed' })
   })
 
+  test('is asked by a request that cannot wait, and by all others once it has answered that', async () => {
+    const { providers, down, sent } = downAt('accounts.zoho.com')
+    for (let i = 0; i < 10; i += 1) await providers.refresh(of(i))
+    const replay = { ...of(1), cannotWait: true }
+    expect(await providers.refresh(replay)).toMatchObject({ error: 'ECONNREFUSED' })
+    expect(await providers.refresh(of(2))).toEqual(heldBack(5))
+    down.clear()
+    expect(await providers.refresh(replay)).toMatchObject({ kind: 'renewed' })
+    expect(await providers.refresh(of(2))).toMatchObject({ kind: 'renewed' })
+    expect(sent).toHaveLength(13)
+  })
+
   test('holds back no other provider, and no other data centre', async () => {
     const { providers } = downAt('accounts.zoho.com')
     for (let i = 0; i < 20; i += 1) await providers.refresh(of(i))

@@ -20,6 +20,7 @@ export function refreshOf(overrides: Partial<RefreshRequest> = {}): RefreshReque
     clientSecret: new Secret('secret'),
     refreshToken: new Secret('refresh'),
     apiDomain: null,
+    cannotWait: false,
     sendBeforeMs: performance.now() + 5000,
     ...overrides,
   }
