@@ -1,7 +1,8 @@
 import type { ErrorCode } from './errors.ts'
 import { VaultError } from './errors.ts'
 import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
-import type { Provider } from './provider.ts'
+import type { LeftAlone, Provider } from './provider.ts'
+import { lossWithin } from './renewal.ts'
 import { CALLER_RETRY_SECONDS } from './retry.ts'
 import { later, secondsBetween, wholeSeconds } from './time.ts'
 import type { LastError, Token } from './token.ts'
@@ -18,6 +19,19 @@ export function canRenew(token: Token, provider: Provider | null, now: Date): pr
 export function isTooSoon(token: Token, provider: Provider, now: Date): boolean {
   const floor = floorUntil(token, provider)
   return floor !== null && floor > now && isLive(token, now)
+}
+
+/** Was the answer of its last renewal lost, and does the provider still take what was sent? */
+export function isLossForgiven(token: Token, provider: Provider, now: Date): boolean {
+  return provider.rotates === 'always' && lossWithin(token, provider.reuseGraceSeconds, now) !== null
+}
+
+/**
+ * May a caller's wish wait while the provider does not answer this replica? Not for a token that nobody else would look
+ * for, nor one that is being renewed, or that has to be replayed.
+ */
+export function mayWait(token: Token, provider: Provider, now: Date): boolean {
+  return token.refreshDueAt !== null && token.leaseUntil === null && !isLossForgiven(token, provider, now)
 }
 
 /** Has a renewal succeeded between these two states of a token? */
@@ -54,6 +68,13 @@ export function whyNotFresh(token: Token, provider: Provider | null, now: Date):
   }
   if (token.lastError !== null) return renewalError(token, now)
   return (provider && heldBack(token, provider, now)) ?? notAnswered()
+}
+
+/** The provider does not answer this replica, which has not asked it again. */
+export function notAsked({ retryAfterSeconds }: LeftAlone): VaultError {
+  return new VaultError('provider_unavailable', 'The provider does not answer. Try again.', {
+    retryAfterSeconds,
+  })
 }
 
 /** The provider has not answered a renewal in the time that a caller waits. */

@@ -102,12 +102,22 @@ export type ProviderFailure = Extract<
   { kind: 'client_refused' | 'misconfigured' | 'throttled' | 'nonsense' | 'unavailable' }
 >
 
+/** A provider that does not answer this replica, which asks it for little more than whether it answers again. */
+export interface LeftAlone {
+  /** How many requests may look for that now. */
+  probes: number
+  /** Until the next may, or until one that does so now has been answered. */
+  retryAfterSeconds: number
+}
+
 /** The providers that the operator allows, and the way to their token endpoints. */
 export interface Providers {
   find(name: string): Provider | null
   all(): Provider[]
   /** The API domains that a token of this provider can name; null where any will do. */
   apiDomains(name: string): string[] | null
+  /** Null unless all endpoints of the provider that this replica has asked are left alone. */
+  leftAlone(name: string): LeftAlone | null
   /** Sends one request and waits for its outcome. Never throws, never retries. */
   refresh(request: RefreshRequest): Promise<RefreshOutcome>
   /** The same for an authorization code; `dead` is the code's. */

@@ -11,6 +11,9 @@ export interface Breaker {
    * ends.
    */
   admit(cannotWait: boolean): Pass | null
+  isOpen(): boolean
+  /** Would the next request be the probe? */
+  isProbeDue(): boolean
   /** How long it is left alone yet. */
   pauseLeftMs(): number
 }
@@ -63,10 +66,13 @@ export function createBreaker({ monotonicMs, random, onOpen, onClose }: BreakerO
     pauseFor(PAUSE_MS.first)
     onOpen()
   }
+  const isProbeDue = () => pauseMs !== null && !probing && monotonicMs() >= probeAtMs
   return {
+    isOpen: () => pauseMs !== null,
+    isProbeDue,
     pauseLeftMs: () => Math.max(0, probeAtMs - monotonicMs()),
     admit(cannotWait) {
-      const isProbe = pauseMs !== null && !probing && monotonicMs() >= probeAtMs
+      const isProbe = isProbeDue()
       if (pauseMs !== null && !isProbe && !cannotWait) return null
       probing ||= isProbe
       return (end) => {

@@ -1,5 +1,5 @@
 import type { EndpointObserver } from '../domain/observer.ts'
-import type { RefreshOutcome } from '../domain/provider.ts'
+import type { LeftAlone, RefreshOutcome } from '../domain/provider.ts'
 import type { Secret } from '../domain/secret.ts'
 import { sha256 } from '../domain/sha256.ts'
 import { wholeSeconds } from '../domain/time.ts'
@@ -12,12 +12,17 @@ export interface Spent {
   cannotWait: boolean
 }
 
-/** Asks an endpoint for a token, unless its breaker is open and the request can wait. */
-export type Guard = (
-  endpoint: { provider: string; url: string },
-  spent: Spent,
-  ask: () => Promise<RefreshOutcome>,
-) => Promise<RefreshOutcome>
+/** One breaker per token endpoint, so that no provider, and no data centre, holds back another one. */
+export interface Breakers {
+  /** Asks an endpoint for a token, unless its breaker is open and the request can wait. */
+  guard(
+    endpoint: { provider: string; url: string },
+    spent: Spent,
+    ask: () => Promise<RefreshOutcome>,
+  ): Promise<RefreshOutcome>
+  /** Null while one of these endpoints has a breaker that is closed, or none has been asked. */
+  leftAlone(urls: readonly string[]): LeftAlone | null
+}
 
 interface BreakersOptions {
   monotonicMs: () => number
@@ -28,8 +33,7 @@ interface BreakersOptions {
 /** Failures of ours, which say nothing of the endpoint. */
 const OURS = ['too_late', 'secret_unreadable', 'address_not_allowed']
 
-/** One breaker per token endpoint, so that no provider, and no data centre, holds back another one. */
-export function createBreakers({ monotonicMs, random, observer }: BreakersOptions): Guard {
+export function createBreakers({ monotonicMs, random, observer }: BreakersOptions): Breakers {
   const byUrl = new Map<string, Breaker>()
   const breakerOf = (provider: string, url: string) => {
     const known = byUrl.get(url)
@@ -48,24 +52,35 @@ export function createBreakers({ monotonicMs, random, observer }: BreakersOption
     byUrl.set(url, breaker)
     return breaker
   }
-  return async ({ provider, url }, { token, cannotWait }, ask) => {
-    const breaker = breakerOf(provider, url)
-    const pass = breaker.admit(cannotWait)
-    if (pass === null) {
-      // Before the probe nobody need come again; while it is under way, soon.
-      const retryAfterSeconds = wholeSeconds(breaker.pauseLeftMs())
-      return { kind: 'unavailable', error: 'breaker_open', sent: false, retryAfterSeconds }
-    }
-    let end: End = 'undecided'
-    try {
-      const outcome = await ask()
-      end = endOf(outcome, token)
-      return outcome
-    } finally {
-      pass(end)
-    }
+  return {
+    async guard({ provider, url }, { token, cannotWait }, ask) {
+      const breaker = breakerOf(provider, url)
+      const pass = breaker.admit(cannotWait)
+      if (pass === null) {
+        const retryAfterSeconds = secondsLeft([breaker])
+        return { kind: 'unavailable', error: 'breaker_open', sent: false, retryAfterSeconds }
+      }
+      let end: End = 'undecided'
+      try {
+        const outcome = await ask()
+        end = endOf(outcome, token)
+        return outcome
+      } finally {
+        pass(end)
+      }
+    },
+    leftAlone(urls) {
+      const asked = urls.flatMap((url) => byUrl.get(url) ?? [])
+      if (asked.length === 0 || asked.some((breaker) => !breaker.isOpen())) return null
+      const due = asked.filter((breaker) => breaker.isProbeDue())
+      return { probes: due.length, retryAfterSeconds: secondsLeft(asked) }
+    },
   }
 }
+
+/** Before the probe nobody need come again; while it is under way, soon. */
+const secondsLeft = (breakers: Breaker[]) =>
+  wholeSeconds(Math.min(...breakers.map((breaker) => breaker.pauseLeftMs())))
 
 function endOf(outcome: RefreshOutcome, token: Secret): End {
   if (outcome.kind !== 'unavailable') return 'answered'

@@ -53,7 +53,7 @@ export function createProviders(
   }: ProvidersOptions = {},
 ): Providers {
   const byName = new Map(settings.map((provider) => [provider.name, provider]))
-  const guard = createBreakers({ monotonicMs, random, observer })
+  const breakers = createBreakers({ monotonicMs, random, observer })
 
   /** What the token endpoint makes of a form that spends this secret; null where no data centre has the API domain. */
   const ask = async (request: ProviderRequest, spent: Spent, form: FormPost['form']) => {
@@ -62,7 +62,7 @@ export function createProviders(
     const route = routeOf(provider, request.apiDomain)
     if (route === null) return null
     const { tokenUrl: url } = route.endpoints
-    const outcome = await guard({ provider: provider.name, url }, spent, async () =>
+    const outcome = await breakers.guard({ provider: provider.name, url }, spent, async () =>
       outcomeOf(await send(postOf(request, provider, url, form)), now()),
     )
     return inPlace(outcome, provider.sites, route.assumed)
@@ -72,6 +72,7 @@ export function createProviders(
     find: (name) => byName.get(name) ?? null,
     all: () => [...byName.values()],
     apiDomains: (name) => apiDomainsOf(byName.get(name)?.sites),
+    leftAlone: (name) => breakers.leftAlone(tokenUrlsOf(byName.get(name)?.sites)),
     refresh: async (request) =>
       (await ask(request, spentBy(request), refreshForm(request))) ?? {
         kind: 'data_centre_unknown',
@@ -100,6 +101,12 @@ export function createProviders(
 function apiDomainsOf(sites: Sites | undefined): string[] | null {
   if (sites?.kind !== 'many') return null
   return [...new Set(sites.dataCentres.map(({ apiDomain }) => apiDomain))]
+}
+
+function tokenUrlsOf(sites: Sites | undefined): string[] {
+  if (sites === undefined) return []
+  const places = sites.kind === 'one' ? [sites] : sites.dataCentres
+  return [...new Set(places.map(({ endpoints }) => endpoints.tokenUrl))]
 }
 
 const spentBy = ({ refreshToken, cannotWait }: RefreshRequest): Spent => ({ token: refreshToken, cannotWait })

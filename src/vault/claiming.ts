@@ -19,7 +19,10 @@ export interface Claimed {
 export interface Claiming {
   /** Null where the storage, or `isWanted` once there is a place, says no. */
   one(token: Token, provider: Provider, forced: boolean, isWanted: () => boolean): Promise<Claimed | null>
-  /** As many as there are places; `more` says that there may be others by now. */
+  /**
+   * As many as there are places; `more` says that there may be others by now. Of a provider that does not answer this
+   * replica no more than may probe: another replica may reach it, and a back-off would hold that one back too.
+   */
   due(busy: TokenRef[]): Promise<{ claimed: Claimed[]; more: boolean }>
 }
 
@@ -45,9 +48,10 @@ export function createClaiming(
     async due(busy) {
       headStart.look()
       const reservation = places.reserve()
+      const probes = new Map(providers.all().map(({ name }) => [name, providers.leftAlone(name)?.probes]))
       const terms = providers.all().map((provider) => ({
         ...renewalTerms(provider),
-        places: reservation.of(provider.name),
+        places: Math.min(reservation.of(provider.name), probes.get(provider.name) ?? Infinity),
       }))
       const startedMs = clock.monotonicMs()
       let claims: Claim[] = []
@@ -61,7 +65,8 @@ export function createClaiming(
         const provider = providers.find(claim.token.provider)
         return provider === null ? [] : [{ claim, provider, startedMs }]
       })
-      const more = claims.length === reservation.total || terms.some((term) => isFull(term, claims))
+      const searched = terms.filter(({ provider }) => probes.get(provider) !== 0)
+      const more = claims.length === reservation.total || searched.some((term) => isFull(term, claims))
       return { claimed, more }
     },
   }

@@ -6,7 +6,9 @@ import {
   heldBack,
   isAskedToWait,
   isTooSoon,
+  mayWait,
   notAnswered,
+  notAsked,
   renewalError,
   whyNotFresh,
 } from '../domain/freshness.ts'
@@ -37,6 +39,12 @@ export async function freshToken(
   if (hasLife(token, now, minTtlSeconds)) return reading
   const provider = parts.providers.find(token.provider)
   if (!canRenew(token, provider, now)) return living(reading, provider)
+  const leftAlone = parts.providers.leftAlone(provider.name)
+  if (leftAlone?.probes === 0 && mayWait(token, provider, now)) {
+    // Unclaimed: another replica may renew it at once.
+    if (isLive(token, now)) return reading
+    throw notAsked(leftAlone)
+  }
   const renewal = await awaitRenewal(parts, token, provider, false)
   if (renewal !== null) return living(renewal, provider)
   const late = { token, now: new Date(now.getTime() + MOST_WAIT_MS) }

@@ -6,6 +6,7 @@ import { awaitPeer } from './await-peer.ts'
 import type { Claimed } from './claiming.ts'
 import { createClaiming } from './claiming.ts'
 import type { HeadStart } from './head-start.ts'
+import { createLosses } from './losses.ts'
 import type { Places } from './places.ts'
 import type { Renewal, RenewalParts } from './renew-token.ts'
 import { renewToken } from './renew-token.ts'
@@ -42,10 +43,12 @@ export function createRenewals(parts: RenewalsParts): Renewals {
   const { track, allDone } = createTracker()
   let closed = false
   const claiming = createClaiming(parts, places)
+  const losses = createLosses(parts)
 
   const hold = ({ claim, provider, startedMs }: Claimed): Promise<Renewal | null> => {
     const key = keyOf(claim.token)
-    const renewal = track(renewToken(parts, claim, provider, startedMs)).finally(() => {
+    const work = losses.watch(renewToken(parts, claim, provider, startedMs), provider)
+    const renewal = track(work).finally(() => {
       held.delete(key)
       places.give(provider.name)
     })
@@ -58,14 +61,17 @@ export function createRenewals(parts: RenewalsParts): Renewals {
     const claimed = await claiming.one(token, provider, forced, isWanted)
     return claimed === null ? 'refused' : hold(claimed)
   }
+  const inBackground = (ref: TokenRef, work: Promise<unknown>) => {
+    work.catch((error: unknown) => {
+      observer.renewalEndedWithoutOutcome(ref, error)
+    })
+  }
   const holdDue = async (): Promise<boolean> => {
+    for (const { token, provider } of losses.due())
+      inBackground(token, track(holdOne(token, provider, false)))
     const busy = Array.from(held.values(), ({ ref }) => ref)
     const { claimed, more } = await claiming.due(busy)
-    for (const one of claimed) {
-      hold(one).catch((error: unknown) => {
-        observer.renewalEndedWithoutOutcome(one.claim.token, error)
-      })
-    }
+    for (const one of claimed) inBackground(one.claim.token, hold(one))
     return more
   }
   /** Check, claim, check again: whoever does not get the claim waits for the one who has it. */

@@ -85,6 +85,30 @@ describe('a provider that is down', () => {
     expect(await providers.refresh(of(1))).toEqual(heldBack(5))
   })
 
+  test('is left alone but for its probe, and is not while another data centre of it answers', async () => {
+    const { providers, clock, down } = downAt('accounts.zoho.com')
+    expect(providers.leftAlone('zoho')).toBeNull()
+    for (let i = 0; i < 10; i += 1) await providers.refresh(of(i))
+    expect(providers.leftAlone('zoho')).toEqual({ probes: 0, retryAfterSeconds: 5 })
+    expect(['acme', 'unknown'].map((name) => providers.leftAlone(name))).toEqual([null, null])
+    clock.ms = 5000
+    expect(providers.leftAlone('zoho')).toEqual({ probes: 1, retryAfterSeconds: 1 })
+    const probe = providers.refresh(of(1))
+    expect(providers.leftAlone('zoho')).toEqual({ probes: 0, retryAfterSeconds: 1 })
+    await probe
+    expect(providers.leftAlone('zoho')).toEqual({ probes: 0, retryAfterSeconds: 10 })
+    await providers.refresh({ ...of(1), apiDomain: 'https://www.zohoapis.eu' })
+    expect(providers.leftAlone('zoho')).toBeNull()
+    down.add('accounts.zoho.eu')
+    for (let i = 0; i < 10; i += 1)
+      await providers.refresh({ ...of(i), apiDomain: 'https://www.zohoapis.eu' })
+    clock.ms = 15_000
+    expect(providers.leftAlone('zoho')).toEqual({ probes: 2, retryAfterSeconds: 1 })
+    down.clear()
+    await providers.refresh(of(1))
+    expect(providers.leftAlone('zoho')).toBeNull()
+  })
+
   test('is asked on where one token alone fails', async () => {
     const { providers, sent } = downAt('accounts.zoho.com')
     for (let i = 0; i < 30; i += 1) await providers.refresh(of(1))

@@ -9,9 +9,9 @@ const RENEWALS_IN_AN_HOUR = 6
 const PLACES_OF_ONE = 24
 /** The pauses grow from 5 to 60 s, and chance shortens each by up to a half. */
 const MOST_PROBES = 4 + HOUR_MS / 30_000
-/** Its tokens back off, to 5 minutes, though the breaker lets none of them pass: each try costs the database writes. */
-const MOST_CLAIMS_OF_A_TOKEN = 60
-const RECOVERY_MS = 600_000
+const MOST_REQUESTS = REPLICAS * (PLACES_OF_ONE + MOST_PROBES)
+/** The longest pause, behind a probe that still hung for 45 s, and a while for all to be renewed. */
+const RECOVERY_MS = 120_000
 
 /** In virtual time: it is the same whenever it runs. */
 test.each(Object.keys(BADNESS) as (keyof typeof BADNESS)[])(
@@ -30,8 +30,9 @@ test.each(Object.keys(BADNESS) as (keyof typeof BADNESS)[])(
     expect(delays.length).toBeGreaterThanOrEqual(OTHERS.length * TOKENS.others * RENEWALS_IN_AN_HOUR)
     expect(Math.max(...delays)).toBeLessThanOrEqual(1000)
     expect(world.late(...OTHERS)).toEqual([])
-    expect(requests).toBeLessThanOrEqual(REPLICAS * (PLACES_OF_ONE + MOST_PROBES))
-    expect(world.badClaims).toBeLessThanOrEqual(MOST_CLAIMS_OF_A_TOKEN * TOKENS.bad)
+    expect(requests).toBeLessThanOrEqual(MOST_REQUESTS)
+    // What the breaker would not let pass is not claimed: that costs the database writes, and other replicas the token.
+    expect(world.badClaims).toBeLessThanOrEqual(MOST_REQUESTS)
     expect(world.late('bad')).toHaveLength(TOKENS.bad)
     await world.time.run(HOUR_MS + RECOVERY_MS)
     expect(world.late('bad')).toEqual([])

@@ -29,6 +29,8 @@ export interface WorldOptions {
   /** Fields of the providers file. */
   zoho?: object
   acme?: object
+  /** Where replicas have different ones, by the number of the replica. */
+  acmeOf?: (replica: number) => object
   /** Vaults on the one database; one by default. */
   replicas?: number
   refresher?: 'on' | 'off'
@@ -58,10 +60,13 @@ export class RenewalWorld {
       TOKEN_VAULT_MASTER_KEYS: generateMasterKey('k1'),
       TOKEN_VAULT_REFRESHER: options.refresher ?? 'off',
     }
-    const providers = providersAt(this.zoho.url, options.zoho, options.acme)
-    const start = () => startVault({ databaseUrl: this.proxy.url, env, providers })
+    const start = (replica: number) => {
+      const acme = options.acmeOf?.(replica) ?? options.acme
+      const providers = providersAt(this.zoho.url, options.zoho, acme)
+      return startVault({ databaseUrl: this.proxy.url, env, providers })
+    }
     // One after the other: it is the database that they share, not the work of starting.
-    for (let count = 0; count < (options.replicas ?? 1); count += 1) this.vaults.push(await start())
+    for (let count = 0; count < (options.replicas ?? 1); count += 1) this.vaults.push(await start(count))
   }
 
   async close(): Promise<void> {

@@ -142,6 +142,7 @@ const PROVIDERS: Providers = {
   find: (name) => (name === 'zoho' ? ZOHO : null),
   all: () => [ZOHO],
   apiDomains: () => null,
+  leftAlone: () => null,
   refresh: unexpected,
   exchange: unexpected,
   revocation: () => unexpected,

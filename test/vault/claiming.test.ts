@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Provider, Providers } from '../../src/domain/provider.ts'
+import type { LeftAlone, Provider, Providers } from '../../src/domain/provider.ts'
 import type { DueTerms, TokenStore } from '../../src/domain/token-store.ts'
 import { createClaiming } from '../../src/vault/claiming.ts'
 import { createHeadStart } from '../../src/vault/head-start.ts'
@@ -10,11 +10,14 @@ const OTHER: Provider = { ...ACME, name: 'other' }
 const clock = { monotonicMs: () => 0, sleep: () => Promise.resolve() }
 
 /** A search of a storage in which nothing is due, with four places in all. */
-function searching() {
+function searching(leftAlone: LeftAlone | null = null) {
   const places = createPlaces(4)
   const asked: DueTerms[][] = []
   const store = { claimDue: (terms: DueTerms[]) => (asked.push(terms), Promise.resolve([])) }
-  const providers = { all: () => [ACME, OTHER] }
+  const providers = {
+    all: () => [ACME, OTHER],
+    leftAlone: (name: string) => (name === ACME.name ? leftAlone : null),
+  }
   const parts = { store: store as Partial<TokenStore> as TokenStore, clock }
   const claiming = createClaiming(
     { ...parts, providers: providers as Partial<Providers> as Providers, headStart: createHeadStart(clock) },
@@ -38,4 +41,15 @@ test('a search is made again at once while a provider has no place: its tokens m
   ])
   places.give(ACME.name)
   expect((await search()).more).toBe(false)
+})
+
+test('of a provider that is left alone no more is claimed than may probe, and nothing is searched for in vain', async () => {
+  for (const probes of [0, 1]) {
+    const { search, asked } = searching({ probes, retryAfterSeconds: 5 })
+    expect((await search()).more).toBe(false)
+    expect(asked[0]?.map(({ provider, places }) => [provider, places])).toEqual([
+      [ACME.name, probes],
+      [OTHER.name, 3],
+    ])
+  }
 })

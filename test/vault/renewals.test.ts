@@ -49,6 +49,7 @@ function world(most = 8) {
     find: (): Provider => ZOHO,
     all: () => [ZOHO],
     apiDomains: () => null,
+    leftAlone: () => null,
     refresh: () => {
       happened.push('sent')
       return answer.passed
