@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts'
 import { VaultError } from './errors.ts'
 import { floorUntil, hasRefreshGrant, isLive, nextSlot } from './life.ts'
 import type { LeftAlone, Provider } from './provider.ts'
-import { lossWithin } from './renewal.ts'
+import { isLossForgiven } from './renewal.ts'
 import { CALLER_RETRY_SECONDS } from './retry.ts'
 import { later, secondsBetween, wholeSeconds } from './time.ts'
 import type { LastError, Token } from './token.ts'
@@ -19,11 +19,6 @@ export function canRenew(token: Token, provider: Provider | null, now: Date): pr
 export function isTooSoon(token: Token, provider: Provider, now: Date): boolean {
   const floor = floorUntil(token, provider)
   return floor !== null && floor > now && isLive(token, now)
-}
-
-/** Was the answer of its last renewal lost, and does the provider still take what was sent? */
-export function isLossForgiven(token: Token, provider: Provider, now: Date): boolean {
-  return provider.rotates === 'always' && lossWithin(token, provider.reuseGraceSeconds, now) !== null
 }
 
 /**

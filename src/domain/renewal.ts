@@ -115,7 +115,12 @@ export function isDeathExplained({ token: { lostAt }, claimedAt }: Claim, provid
 
 /** Does it repeat a request whose answer was lost, while the provider's grace lasts? Behind that it is of no use. */
 export function isReplayInGrace({ token, claimedAt }: Claim, provider: Provider): boolean {
-  return lossWithin(token, graceOf(provider), claimedAt) !== null
+  return isLossForgiven(token, provider, claimedAt)
+}
+
+/** Was the answer of its last renewal lost, and does the provider still take what was sent? */
+export function isLossForgiven(token: Token, provider: Provider, now: Date): boolean {
+  return lossWithin(token, graceOf(provider), now) !== null
 }
 
 /** What the outcome of a claim makes of its token: the only place where a renewal changes a token's state. */

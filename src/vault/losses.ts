@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts'
-import { isLossForgiven } from '../domain/freshness.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
+import { isLossForgiven } from '../domain/renewal.ts'
 import { after } from '../domain/time.ts'
 import type { Token } from '../domain/token.ts'
 import type { Renewal } from './renew-token.ts'
