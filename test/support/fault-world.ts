@@ -96,11 +96,15 @@ export class FaultWorld {
     }
   }
 
-  /** Lets every token come to rest: it has a last access token that lives on, or it is dead. Resolves with the dead. */
+  /**
+   * Lets every token come to rest: it has a last access token that lives on, and nothing of its renewal is in doubt, or it
+   * is dead. Resolves with the dead.
+   */
   async settle(): Promise<DeadToken[]> {
     this.provider.policy.lifetimeSeconds = () => FOR_EVER_SECONDS
     const restless = `select count(*)::int from tokens
-      where lease_until is not null or (status <> 'reauth_required' and expires_at < now() + interval '1 hour')`
+      where lease_until is not null
+        or (status <> 'reauth_required' and (lost_at is not null or expires_at < now() + interval '1 hour'))`
     await expect
       .poll(() => this.database.query(restless).catch(() => 'away'), {
         timeout: this.#lifetimeSeconds * 2_000 + 120_000,
