@@ -70,7 +70,7 @@ export async function createServer(
 /** No cache keeps an answer, and each one can be found in the log. */
 function stampAnswers(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.cacheControl('no-store').header('x-request-id', request.id)
+    reply.header('cache-control', 'no-store').header('x-request-id', request.id)
     done()
   })
 }

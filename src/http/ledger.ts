@@ -16,28 +16,6 @@ export interface Showing {
 /** A line of the audit log, without what all lines of a request have in common. */
 export type LedgerEntry = Pick<AuditEntry, 'tokenId' | 'keyId' | 'absorbed' | 'count' | 'disclosed'>
 
-/**
- * What the audit log is to hear of a request. Nothing else in http may reveal a secret: what the ledger gives
- * away is written down before the caller has it.
- */
-export interface Ledger {
-  readonly entries: readonly LedgerEntry[]
-  /** Those that this request has closed. */
-  readonly brakes: readonly Brake[]
-  /**
-   * The secrets as text, showing by showing. A key whose budget is spent gets none of them: a request that has
-   * changed something is then answered without, any other one is refused.
-   * @throws VaultError `rate_limited`
-   */
-  disclose(showings: readonly Showing[]): Record<string, string>[]
-  /** What a change did that no showing tells. */
-  note(entry: LedgerEntry): void
-  /** The refusal by a brake; that it closed is written down once. */
-  refusal(brake: Brake, waitSeconds: number): VaultError
-  /** The entries could not be written down: that a brake closed is still to be. */
-  lost(): void
-}
-
 interface LedgerParts {
   caller: Caller
   /** Has the request an action of its own, so that it may have changed something? */
@@ -55,42 +33,65 @@ const REFUSALS: Record<Brake, string> = {
     'This key has seen as many tokens within an hour as it is allowed: wait, or ask for fewer at once.',
 }
 
-export function createLedger(parts: LedgerParts): Ledger {
-  const { caller, changes, bodiless, budget, closings, observer } = parts
-  const entries: LedgerEntry[] = []
-  const brakes: Brake[] = []
+/**
+ * What the audit log is to hear of a request. Nothing else in http may reveal a secret: what the ledger gives
+ * away is written down before the caller has it.
+ */
+export class Ledger {
+  readonly entries: LedgerEntry[] = []
+  /** Those that this request has closed. */
+  readonly brakes: Brake[] = []
+  readonly #parts: LedgerParts
 
-  const refusal = (brake: Brake, waitSeconds: number): VaultError => {
+  constructor(parts: LedgerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The secrets as text, showing by showing. A key whose budget is spent gets none of them: a request that has
+   * changed something is then answered without, any other one is refused.
+   * @throws VaultError `rate_limited`
+   */
+  disclose(showings: readonly Showing[]): Record<string, string>[] {
+    const { caller, changes, bodiless, budget } = this.#parts
+    if (bodiless) return showings.map(() => ({}))
+    const ids = showings.flatMap(({ tokenId, secrets }) =>
+      tokenId === undefined || isEmpty(secrets) ? [] : [tokenId],
+    )
+    const waitSeconds = budget.spend(caller.keyId, ids)
+    if (waitSeconds === null) return showings.map((showing) => this.#reveal(showing))
+    const refused = this.refusal('disclosure_budget', waitSeconds)
+    if (!changes) throw refused
+    return showings.map((showing) => this.#reveal({ ...showing, secrets: {} }))
+  }
+
+  /** What a change did that no showing tells. */
+  note(entry: LedgerEntry): void {
+    this.entries.push(entry)
+  }
+
+  /** The refusal by a brake; that it closed is written down once. */
+  refusal(brake: Brake, waitSeconds: number): VaultError {
+    const { caller, closings, observer } = this.#parts
     observer.braked(brake)
-    if (closings.close(brake, caller.keyId, waitSeconds)) brakes.push(brake)
+    if (closings.close(brake, caller.keyId, waitSeconds)) this.brakes.push(brake)
     return new VaultError('rate_limited', REFUSALS[brake], { retryAfterSeconds: waitSeconds })
   }
-  const reveal = ({ secrets, ...about }: Showing): Record<string, string> => {
-    const revealed: Record<string, string> = {}
-    for (const [field, secret] of Object.entries(secrets)) revealed[field] = secret.reveal()
-    entries.push({ ...about, disclosed: secrets })
-    return revealed
+
+  /** The entries could not be written down: that a brake closed is still to be. */
+  lost(): void {
+    const { caller, closings } = this.#parts
+    for (const brake of this.brakes) closings.forget(brake, caller.keyId)
   }
 
-  return {
-    entries,
-    brakes,
-    refusal,
-    note: (entry) => void entries.push(entry),
-    lost() {
-      for (const brake of brakes) closings.forget(brake, caller.keyId)
-    },
-    disclose(showings) {
-      if (bodiless) return showings.map(() => ({}))
-      const ids = showings.flatMap(({ tokenId, secrets }) =>
-        tokenId === undefined || isEmpty(secrets) ? [] : [tokenId],
-      )
-      const waitSeconds = budget.spend(caller.keyId, ids)
-      if (waitSeconds === null) return showings.map(reveal)
-      const refused = refusal('disclosure_budget', waitSeconds)
-      if (!changes) throw refused
-      return showings.map((showing) => reveal({ ...showing, secrets: {} }))
-    },
+  #reveal({ secrets, ...about }: Showing): Record<string, string> {
+    const revealed: Record<string, string> = {}
+    for (const field in secrets) {
+      const secret = secrets[field]
+      if (secret !== undefined) revealed[field] = secret.reveal()
+    }
+    this.entries.push({ ...about, disclosed: secrets })
+    return revealed
   }
 }
 

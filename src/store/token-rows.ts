@@ -27,20 +27,22 @@ const DIGEST_OF = {
 export class SecretLeftOutError extends Error {
   readonly token: TokenRef
 
-  constructor({ namespaceId, id }: TokenRef) {
+  constructor(token: TokenRef) {
     super('a query has left the secret out')
-    this.token = { namespaceId, id }
+    this.token = token
   }
 }
 
 /** The keys of a namespace, fresh enough to open these rows. */
 export function keysFor(keyring: Keyring, namespaceId: string, rows: StoredToken[]): Promise<NamespaceKeys> {
-  const sealed = rows.flatMap((row) => SEALED_COLUMNS.flatMap((column) => row[column] ?? []))
-  // What was left out has no bytes, and no key.
-  return keyring.keysOf(
-    namespaceId,
-    sealed.filter(({ length }) => length > 0),
-  )
+  const values: Buffer[] = []
+  for (const row of rows)
+    for (const column of SEALED_COLUMNS) {
+      const sealed = row[column]
+      // What was left out has no bytes, and no key.
+      if (sealed !== null && sealed.length > 0) values.push(sealed)
+    }
+  return keyring.keysOf(namespaceId, values)
 }
 
 /**
@@ -49,18 +51,13 @@ export function keysFor(keyring: Keyring, namespaceId: string, rows: StoredToken
  */
 export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
   if (row.namespaceId !== keys.namespaceId) throw new Error('a query gave a token of another namespace')
-  const open = (column: SealedColumn): Secret | null => {
-    const sealed = row[column]
-    if (sealed === null) return null
-    if (sealed.length === 0)
-      return new Secret(() => {
-        throw new SecretLeftOutError(row)
-      })
-    return new Secret(() => keys.open(placeOf(row.id, column), sealed).reveal())
-  }
+  const { namespaceId, id } = row
+  // The secrets outlive the row: a caller may wait with them for a renewal.
+  const ref = { namespaceId, id }
+  const open = (column: SealedColumn) => openable(ref, column, row[column], keys)
   return {
-    namespaceId: row.namespaceId,
-    id: row.id,
+    namespaceId,
+    id,
     provider: row.provider,
     userName: row.userName,
     clientId: row.clientId,
@@ -88,6 +85,20 @@ export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
     refreshedAt: row.refreshedAt,
     lastUsedAt: row.lastUsedAt,
   }
+}
+
+function openable(
+  ref: TokenRef,
+  column: SealedColumn,
+  sealed: Buffer | null,
+  keys: NamespaceKeys,
+): Secret | null {
+  if (sealed === null) return null
+  if (sealed.length === 0)
+    return new Secret(() => {
+      throw new SecretLeftOutError(ref)
+    })
+  return new Secret(() => keys.open(placeOf(ref.id, column), sealed).reveal())
 }
 
 function lastErrorOf(row: StoredToken): LastError | null {

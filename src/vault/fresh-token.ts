@@ -15,7 +15,6 @@ import {
 import { hasLife, hasRefreshGrant, isLive } from '../domain/life.ts'
 import type { Provider, Providers } from '../domain/provider.ts'
 import type { Reading } from '../domain/token-store.ts'
-import type { Token } from '../domain/token.ts'
 import { inTime, MOST_WAIT_MS } from './in-time.ts'
 import type { Renewal } from './renew-token.ts'
 import type { Renewals } from './renewals.ts'
@@ -45,8 +44,8 @@ export async function freshToken(
     if (isLive(token, now)) return reading
     throw notAsked(leftAlone)
   }
-  const renewal = await awaitRenewal(parts, token, provider, false)
-  if (renewal !== null) return living(renewal, provider)
+  const renewal = await inTime(parts.clock, parts.renewals.renew(token, provider, false))
+  if (renewal !== 'late') return living(existing(renewal), provider)
   const late = { token, now: new Date(now.getTime() + MOST_WAIT_MS) }
   if (isLive(token, late.now)) return late
   // An error that the token has is of an earlier renewal: this one is under way.
@@ -58,8 +57,9 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   const provider = parts.providers.find(token.provider)
   if (provider === null || !hasRefreshGrant(token)) throw whyNotFresh(token, provider, now)
   if (token.status === 'reauth_required' || isAskedToWait(token, now)) throw renewalError(token, now)
-  const renewal = await awaitRenewal(parts, token, provider, true)
-  if (renewal === null) throw notAnswered()
+  const outcome = await inTime(parts.clock, parts.renewals.renew(token, provider, true))
+  if (outcome === 'late') throw notAnswered()
+  const renewal = existing(outcome)
   if (renewal.renewed) return renewal
   const failed = hasFailedSince(renewal.token, token)
   if (!failed && isTooSoon(renewal.token, provider, renewal.now)) return renewal
@@ -72,16 +72,9 @@ export async function refreshToken(parts: FreshParts, { token, now }: Reading): 
   return living(renewal, provider)
 }
 
-/** Null where the wait was too long. */
-async function awaitRenewal(
-  { renewals, clock }: FreshParts,
-  token: Token,
-  provider: Provider,
-  forced: boolean,
-): Promise<Renewal | null> {
-  const renewal = await inTime(clock, renewals.renew(token, provider, forced))
+function existing(renewal: Renewal | null): Renewal {
   if (renewal === null) throw new VaultError('not_found', 'The token was deleted while it was renewed.')
-  return renewal === 'late' ? null : renewal
+  return renewal
 }
 
 function living(reading: Reading, provider: Provider | null): Reading {

@@ -5,8 +5,8 @@ import type { VaultError } from '../../domain/errors.ts'
 import type { RequestObserver } from '../../domain/observer.ts'
 import type { DisclosureBudget } from '../../vault/disclosure-budget.ts'
 import { createBrakeClosings } from '../brake-closings.ts'
-import type { Ledger, LedgerEntry } from '../ledger.ts'
-import { createLedger } from '../ledger.ts'
+import type { LedgerEntry } from '../ledger.ts'
+import { Ledger } from '../ledger.ts'
 import { actionOfRoute } from '../route-rules.ts'
 import { describeError } from './problems.ts'
 
@@ -47,7 +47,7 @@ export function auditAnswers(app: FastifyInstance, { trail, budget, clock, obser
     const changes = request.routeOptions.config.action != null
     const bodiless = request.method === 'HEAD'
     if (caller !== null)
-      request.ledger = createLedger({ caller, changes, bodiless, budget, closings, observer })
+      request.ledger = new Ledger({ caller, changes, bodiless, budget, closings, observer })
     done()
   })
   app.addHook('preHandler', (request, _reply, done) => {

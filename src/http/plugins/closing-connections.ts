@@ -34,7 +34,7 @@ export function closeConnections(app: FastifyInstance): void {
     if (!raw.destroyed) {
       underWay += 1
       // Fastify's onResponse never comes for a caller who has left.
-      raw.once('close', () => {
+      raw.on('close', () => {
         underWay -= 1
       })
     }

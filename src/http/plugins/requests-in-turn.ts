@@ -43,7 +43,9 @@ export function takeTurn(response: ServerResponse, begin: () => void): void {
 }
 
 function lineOf(socket: Socket): Line {
-  const line = lines.get(socket) ?? { isBusy: false, waiting: [] }
+  const known = lines.get(socket)
+  if (known !== undefined) return known
+  const line = { isBusy: false, waiting: [] }
   lines.set(socket, line)
   return line
 }
@@ -51,7 +53,7 @@ function lineOf(socket: Socket): Line {
 function start(line: Line, { response, begin }: Waiting): void {
   const { socket } = response.req
   line.isBusy = true
-  response.once('close', () => {
+  response.on('close', () => {
     line.isBusy = false
     // A connection ends with one answer: those behind it are nobody's.
     const next = line.waiting.splice(0, socket.writable ? 1 : line.waiting.length)
