@@ -122,7 +122,11 @@ export function changedColumns(token: Token, stored: Token | null, keys: Namespa
   const changed = Object.entries(plain).filter(([column, value]) => {
     return before === null || !sameValue(value, before[column as keyof typeof before])
   })
-  return { ...Object.fromEntries(changed), ...sealedColumns(token, stored, keys) }
+  return {
+    ...Object.fromEntries(changed),
+    ...userDigests(token, stored),
+    ...sealedColumns(token, stored, keys),
+  }
 }
 
 /** The same columns in JSON, for `jsonb_populate_record`. */
@@ -159,8 +163,6 @@ function plainColumns(token: Token) {
     provider: token.provider,
     userName: token.userName,
     clientId: token.clientId,
-    userKey: token.userName === null ? null : userKey(token.userName),
-    identity: token.userName === null ? null : identityOf(token, token.userName),
     tokenType: token.tokenType,
     scope: token.scope,
     redirectUrl: token.redirectUrl,
@@ -191,13 +193,16 @@ export function userKey(userName: string): Buffer {
   return sha256(userKeyOf(userName))
 }
 
-function identityOf({ provider, clientId }: Token, userName: string): Buffer {
+/** None where the token is still the same user's at the same client: a renewal would take 10 µs to learn that. */
+function userDigests(token: Token, stored: Token | null): Columns {
+  const { userName, provider, clientId } = token
+  if (stored?.userName === userName && stored.provider === provider && stored.clientId === clientId) return {}
+  if (userName === null) return { userKey: null, identity: null }
   const identity = JSON.stringify([provider, clientId, userKeyOf(userName)])
-  return sha256(identity)
+  return { userKey: userKey(userName), identity: sha256(identity) }
 }
 
 function sameValue(one: unknown, other: unknown): boolean {
-  if (Buffer.isBuffer(one) && Buffer.isBuffer(other)) return one.equals(other)
   if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((value, index) => sameValue(value, other[index]))
