@@ -12,7 +12,8 @@ import { vaultSettings } from '../support/vault-process.ts'
 const REPLICAS = Number(process.env['CROWD_REPLICAS'] ?? 4)
 /** At each replica. */
 const CALLERS = Number(process.env['CROWD_CALLERS'] ?? 100)
-const WARM_UP_ROUNDS = 10
+/** Reads of a living token by each caller beforehand; without any, one sees a service that has just started. */
+const WARM_UP_ROUNDS = Number(process.env['CROWD_WARM_UP'] ?? 10)
 /** Each for a token of its own. */
 const ROUNDS = Number(process.env['CROWD_ROUNDS'] ?? 1)
 /** All have asked before the provider answers. */
