@@ -12,8 +12,8 @@ interface Read {
   vault: RequestName
   handWritten: RequestName
   connections: number
-  /** Beside Fastify's hello, too. */
-  hello?: boolean
+  /** Beside Fastify's hello, too, and the most that is to be had by hand. */
+  extremes?: boolean
 }
 
 const CONNECTIONS = 32
@@ -23,7 +23,7 @@ export const find: Read = {
   vault: 'find',
   handWritten: 'handWrittenFind',
   connections: CONNECTIONS,
-  hello: true,
+  extremes: true,
 }
 export const findByRefreshToken: Read = {
   title: 'Find by refresh token, 32 connections',
@@ -48,7 +48,12 @@ export const accessTokenAlone: Read = {
   title: 'Access token by id, 1 connection',
   connections: 1,
 }
-export const findAlone: Read = { ...find, title: 'Find by user, 1 connection', connections: 1, hello: false }
+export const findAlone: Read = {
+  ...find,
+  title: 'Find by user, 1 connection',
+  connections: 1,
+  extremes: false,
+}
 
 /** A read beside the hand-written one, what Postgres gives, and what Fastify takes. */
 export const reading =
@@ -60,7 +65,12 @@ export const reading =
       vault: underLoad(world, world.vault, { request: read.vault, connections, keys }),
       'hand-written': underLoad(world, world.handWritten, { request: read.handWritten, connections, keys }),
       ...(world.pgbench !== null && { pgbench: pgbenchOf(world, world.pgbench, connections) }),
-      ...(read.hello === true && {
+      ...(read.extremes === true && {
+        'hand-written, in batches': underLoad(world, world.handWritten, {
+          request: 'handWrittenFindInBatches',
+          connections,
+          keys,
+        }),
         'Fastify hello': underLoad(world, world.hello, { request: 'hello', connections, keys }),
       }),
     }

@@ -48,6 +48,8 @@ export const REQUESTS = {
   save: (index, keys) => post('/v1/tokens', newAccess(index), bearer(index, keys)),
   handWrittenFind: (index) =>
     post('/find', { namespace_id: namespaceOfToken(index), user_name: userNameOf(index) }),
+  handWrittenFindInBatches: (index) =>
+    post('/find-in-batches', { namespace_id: namespaceOfToken(index), user_name: userNameOf(index) }),
   handWrittenFindByRefreshToken: (index) =>
     post('/find', { namespace_id: namespaceOfToken(index), refresh_token: refreshTokenOf(index) }),
   handWrittenGet: (index) => get(`/tokens/${tokenIdOf(index)}`),
