@@ -86,10 +86,7 @@ export class Ledger {
 
   #reveal({ secrets, ...about }: Showing): Record<string, string> {
     const revealed: Record<string, string> = {}
-    for (const field in secrets) {
-      const secret = secrets[field]
-      if (secret !== undefined) revealed[field] = secret.reveal()
-    }
+    for (const [field, secret] of Object.entries(secrets)) revealed[field] = secret.reveal()
     this.entries.push({ ...about, disclosed: secrets })
     return revealed
   }

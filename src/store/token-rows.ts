@@ -54,7 +54,7 @@ export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
   const { namespaceId, id } = row
   // The secrets outlive the row: a caller may wait with them for a renewal.
   const ref = { namespaceId, id }
-  const open = (column: SealedColumn) => openable(ref, column, row[column], keys)
+  const open = (column: SealedColumn) => lazySecret(ref, column, row[column], keys)
   return {
     namespaceId,
     id,
@@ -87,7 +87,8 @@ export function toToken(row: StoredToken, keys: NamespaceKeys): Token {
   }
 }
 
-function openable(
+/** Opened when somebody reveals it. */
+function lazySecret(
   ref: TokenRef,
   column: SealedColumn,
   sealed: Buffer | null,
